@@ -1,0 +1,1 @@
+"""Endpoints over a model repository: in process (``local``), Triton (``triton``, ``client``)."""

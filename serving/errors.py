@@ -1,0 +1,63 @@
+"""What can go wrong between a request and its answer. Every message is one line.
+
+    ServingError               the server answered with a failure of its own
+    ├── ServerMissing          no tritonserver can be found or fetched
+    ├── ServerFailed           tritonserver did not start, or a model failed its canary
+    │   └── PortInUse          a port it was told to use is taken
+    ├── ServerUnreachable      nothing answers at the address
+    ├── ServerBusy             the model's queue is full
+    ├── DeadlineExceeded       no answer in time
+    ├── ModelUnknown           no such model or version
+    ├── ModelUnavailable       it exists, but is half-written, changed or not loaded
+    └── RequestRefused         the arrays do not fit the model
+"""
+
+from __future__ import annotations
+
+from zoo.contract import LeanzooError
+
+
+class ServingError(LeanzooError):
+    """A failure of serving."""
+
+
+class ServerMissing(ServingError):
+    """No tritonserver can be found or fetched."""
+
+
+class ServerFailed(ServingError):
+    """The server did not start, or a model failed its canary."""
+
+
+class PortInUse(ServerFailed):
+    """A port the server was told to use is taken."""
+
+
+class ServerUnreachable(ServingError):
+    """Nothing answers at the address."""
+
+
+class ServerBusy(ServingError):
+    """The model's queue is full."""
+
+
+class DeadlineExceeded(ServingError):
+    """No answer in time."""
+
+
+class ModelUnknown(ServingError):
+    """No such model or version."""
+
+
+class ModelUnavailable(ServingError):
+    """The model exists but cannot be used."""
+
+
+class RequestRefused(ServingError):
+    """The arrays do not fit the model."""
+
+
+def one_line(text: object, limit: int = 300) -> str:
+    """Text from elsewhere as one line of bounded length."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,193 @@
+"""Starts a Triton server over a model repository on loopback, and always stops it.
+
+    with Triton(Path("model_repository")) as server:
+        Client(server.grpc_url).infer(...)
+
+    this process ── triton_guard.py ── tritonserver ── a Python stub per model instance
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from serving.client import Client
+from serving.errors import ServerFailed
+from serving.repository import canary_rows, list_models, load_artifact
+from serving.triton_command import (
+    HOST,
+    check_stub,
+    free_ports,
+    lay_out_backends,
+    server_command,
+    server_environment,
+)
+from serving.triton_install import find_server
+from serving.triton_log import log_cause, log_tail
+
+GUARD = Path(__file__).with_name("triton_guard.py")
+STOP_TIMEOUT_S = 30.0
+POLL_S = 0.05
+
+
+class Triton:
+    """A Triton server that runs while its ``with`` block does, even if this process is killed.
+
+    Args:
+        repository: the model repository.
+        models: what to load; default all.
+        http_port: 0 for any free one.
+        grpc_port: 0 for any free one.
+        log: file for the server's log; default a temporary one, kept if the start fails.
+        timeout_s: how long start and canaries may take.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        models: Iterable[str] | None = None,
+        http_port: int = 0,
+        grpc_port: int = 0,
+        log: Path | None = None,
+        timeout_s: float = 120.0,
+    ) -> None:
+        self.repository = Path(repository).resolve()
+        self.names = list_models(self.repository) if models is None else list(models)
+        self.log = log
+        self.timeout_s = timeout_s
+        self.http_port, self.grpc_port = http_port, grpc_port
+        self._temporary_log = False
+        self._cleanup = contextlib.ExitStack()
+
+    @property
+    def grpc_url(self) -> str:
+        """``host:port`` of the gRPC endpoint."""
+        return f"{HOST}:{self.grpc_port}"
+
+    @property
+    def http_url(self) -> str:
+        """``host:port`` of the HTTP endpoint."""
+        return f"{HOST}:{self.http_port}"
+
+    def __enter__(self) -> Self:
+        """Start the server and wait until every model has answered a canary request.
+
+        Raises:
+            ServerMissing, PortInUse, ModelUnknown, ModelUnavailable: before anything is started.
+            ServerFailed: with the cause from the server's log.
+        """
+        for model in self.names:
+            load_artifact(self.repository, model)
+        try:
+            self._start()
+        except BaseException:
+            self._cleanup.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+        if self._temporary_log and self.log is not None:
+            self.log.unlink(missing_ok=True)
+
+    def load(self, model: str) -> None:
+        """Load a model, or the versions of it that were published since.
+
+        Raises:
+            ModelUnknown, ModelUnavailable: before the server is asked.
+            ServingError: the server refused it, or it failed its canary.
+        """
+        load_artifact(self.repository, model)
+        self._client.load(model)
+        self._canary(model)
+
+    def unload(self, model: str) -> None:
+        """Unload a model."""
+        self._client.unload(model)
+
+    def _start(self) -> None:
+        install = find_server()
+        env = server_environment(install)
+        check_stub(install, env)
+        wanted = [("HTTP", self.http_port), ("gRPC", self.grpc_port)]
+        ports = self.http_port, self.grpc_port = free_ports(wanted)
+        scratch = Path(tempfile.mkdtemp(prefix="leanzoo-triton-"))
+        self._cleanup.callback(shutil.rmtree, scratch, ignore_errors=True)
+        lay_out_backends(install, scratch / "backends")
+        prefix = f"{scratch.name}-"
+        command = server_command(
+            install, self.repository, self.names, scratch / "backends", ports, prefix
+        )
+        guard = [sys.executable, "-I", str(GUARD), str(os.getpid()), prefix]
+        self._spawn([*guard, *command], env)
+        self._client = self._cleanup.enter_context(Client(self.grpc_url, timeout_s=30.0))
+        self._wait_until_ready()
+        for model in self.names:
+            self._canary(model)
+
+    def _spawn(self, command: list[str], env: dict[str, str]) -> None:
+        """Start the guard, which starts the server."""
+        if self.log is None:
+            handle, name = tempfile.mkstemp(prefix="leanzoo-triton-", suffix=".log")
+            os.close(handle)
+            self.log = Path(name)
+            self._temporary_log = True
+        with self.log.open("wb") as stream:
+            self._guard = subprocess.Popen(
+                command,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._cleanup.callback(_stop, self._guard)
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self.timeout_s
+        while not self._client.ready():
+            if self._guard.poll() is not None:
+                raise self._failure("tritonserver ended while starting")
+            if time.monotonic() > deadline:
+                raise self._failure(f"tritonserver was not ready after {self.timeout_s:g} s")
+            time.sleep(POLL_S)
+
+    def _canary(self, model: str) -> None:
+        """Ask a model one request whose answer must be finite."""
+        answer = self._client.infer(model, canary_rows(self.repository, model))
+        for name, array in answer.items():
+            if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+                raise ServerFailed(
+                    f"model '{model}' answered its canary with NaN or infinity in '{name}': "
+                    "do not serve it; publish one that passes its gates"
+                )
+
+    def _failure(self, what: str) -> ServerFailed:
+        """An error of one line, with the end of the log as a note."""
+        assert self.log is not None
+        error = ServerFailed(f"{what}: {log_cause(self.log)} (log: {self.log})")
+        error.add_note(log_tail(self.log))
+        return error
+
+
+def _stop(guard: subprocess.Popen[bytes]) -> None:
+    """Ask the guard to end the server; should it hang, the kernel ends both."""
+    guard.terminate()
+    try:
+        guard.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        guard.kill()
+        guard.wait()

@@ -1,0 +1,1 @@
+"""Models, data and training: from a dataset to a checkpoint artifact."""

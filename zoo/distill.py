@@ -1,0 +1,194 @@
+"""From a recipe to trained models on disk: teacher, student, and what they are compared with.
+
+    runs/
+      <teacher>-<id>/, <recipe>-<id>/   checkpoints, shared by every command: equal id, same weights
+      <recipe>/train.json               the latest result of ``train``; its ``run`` is the student
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import Progress
+
+from zoo import checkpoint
+from zoo.blocks import keep_large_buffers
+from zoo.contract import Artifact, ArtifactError
+from zoo.registry import get_spec
+from zoo.spec import VANILLA, Recipe, config_of
+from zoo.train import fit
+
+RESULT = "train.json"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where and how to train.
+
+    Attributes:
+        runs: folder of checkpoints.
+        device: ``cpu`` or ``cuda``.
+        progress: shows the epochs.
+    """
+
+    runs: Path
+    device: str
+    progress: Progress
+
+
+def train(
+    recipe: Recipe, seeds: Sequence[int], methods: Sequence[str], also: bool, shop: Workshop
+) -> dict[str, Any]:
+    """Train teacher and students for each seed, or find them finished.
+
+    Args:
+        recipe: of the student.
+        seeds: each draws its own split, teacher and students; methods share a seed's teacher.
+        methods: distillation methods; the first makes the student that is deployed.
+        also: train under the family's other settings too, for their metrics.
+        shop: where and how.
+
+    Returns:
+        ``metrics`` (role → metric → value; means, with ``_std`` and ``per_seed`` for several
+        seeds), ``seeds``, ``run`` (the student with the best validation score) and ``seconds``.
+        Also written to ``runs/<recipe>/train.json``.
+    """
+    began = time.perf_counter()
+    settings = {"": {}, **(get_spec(recipe.model).also if also else {})}
+    per_seed: dict[int, dict[str, dict[str, Any]]] = {}
+    runs: dict[int, Artifact] = {}
+    for seed in seeds:
+        per_seed[seed] = {}
+        for prefix, data in settings.items():
+            seeded = recipe.using(seed=seed)
+            seeded = seeded.using(data={**recipe.data, **data}) if data else seeded
+            trained = _train_seed(seeded, methods, shop)
+            for role, artifact in trained.items():
+                named = {f"{prefix}_{k}" if prefix else k: v for k, v in artifact.metrics.items()}
+                per_seed[seed].setdefault(role, {}).update(named)
+            if not prefix:
+                runs[seed] = trained["student"]
+    best = max(seeds, key=lambda seed: per_seed[seed]["student"]["val_accuracy"])
+    result = {
+        "recipe": recipe.name,
+        "methods": list(methods),
+        "metrics": _summary(per_seed),
+        "seeds": list(seeds),
+        "run": runs[best].path.name,
+        "seconds": round(time.perf_counter() - began, 2),
+    }
+    folder = shop.runs / recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / RESULT, result)
+    return result
+
+
+def _train_seed(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> dict[str, Artifact]:
+    """Teacher and one student per method, by role."""
+    data = _Lazy(recipe)
+    roles: dict[str, Artifact] = {}
+    if recipe.teacher is not None and set(methods) != {VANILLA}:
+        roles["teacher"] = _trained(recipe.teacher, None, data, shop)
+    for index, method in enumerate(methods):
+        student = recipe.by(method)
+        teacher = roles["teacher"] if student.teacher else None
+        roles["student" if index == 0 else method] = _trained(student, teacher, data, shop)
+    return roles
+
+
+class _Lazy:
+    """A recipe's data, read when first asked for: finished runs need none."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe, self._data = recipe, None
+
+    def get(self) -> Any:
+        if self._data is None:
+            self._data = get_spec(self._recipe.model).data(self._recipe)
+        return self._data
+
+
+def _trained(recipe: Recipe, teacher: Artifact | None, lazy: _Lazy, shop: Workshop) -> Artifact:
+    """The finished checkpoint of ``recipe``, trained now if there is none."""
+    path = shop.runs / f"{recipe.name}-{recipe.id}"
+    if path.exists():
+        return Artifact.load(path)
+    spec, data = get_spec(recipe.model), lazy.get()
+    began = time.perf_counter()
+    knowledge = None
+    if teacher is not None:
+        _, teacher_model, _ = checkpoint.load(teacher.path)
+        teacher_spec = get_spec(teacher.recipe["model"])
+        knowledge = teacher_spec.outputs(teacher_model.to(shop.device), data)
+    torch.manual_seed(recipe.seed)
+    config = config_of(spec, recipe, data.sizes)
+    model = spec.build(config).to(shop.device)
+    went = fit(model, spec.objective(model, data, recipe, knowledge), recipe, shop.progress)
+    seconds = round(time.perf_counter() - began, 2)
+    metrics: dict[str, Any] = {
+        **spec.evaluate(model, data),
+        "epochs": went.epochs,
+        "best_epoch": went.best_epoch,
+        "train_seconds": seconds,
+    }
+    parents = {"teacher": teacher.digest} if teacher else {}
+    return checkpoint.save(path, model, config, recipe, metrics, tuple(data.labels), parents)
+
+
+def _summary(per_seed: dict[int, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """One seed's metrics as they are; of several the mean, population std and all values."""
+    first = next(iter(per_seed.values()))
+    if len(per_seed) == 1:
+        return first
+    summary: dict[str, dict[str, Any]] = {}
+    for role, metrics in first.items():
+        summary[role] = {}
+        for name in metrics:
+            values = [seed[role][name] for seed in per_seed.values()]
+            summary[role][name] = statistics.fmean(values)
+            if name.endswith("_accuracy"):
+                summary[role][f"{name}_std"] = statistics.pstdev(values)
+                summary[role][f"{name}_per_seed"] = values
+    return summary
+
+
+def result_of(runs: Path, name: str) -> dict[str, Any]:
+    """The latest result of training ``name``.
+
+    Raises:
+        ArtifactError: it was not trained yet.
+    """
+    path = runs / name / RESULT
+    try:
+        result: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ArtifactError(f"'{name}' is not trained yet: run 'leanzoo train {name}'") from None
+    except ValueError:
+        raise ArtifactError(f"{path} is broken: run 'leanzoo train {name}' again") from None
+    return result
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    scratch = path.with_name(f".{path.name}.new")
+    scratch.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+    scratch.replace(path)
+
+
+def prepare(threads: int, device: str) -> None:
+    """Set torch's threads and allocator for full-batch training.
+
+    Raises:
+        ArtifactError: cuda asked for where there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ArtifactError("no CUDA device here: use --device cpu")
+    torch.set_num_threads(threads)
+    keep_large_buffers()

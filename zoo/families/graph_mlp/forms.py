@@ -1,0 +1,113 @@
+"""In which forms the models are exported, and how real inputs of each form are made."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zoo.contract import Signature, TensorSpec
+from zoo.families.graph_mlp.exported import ExportedTeacher
+from zoo.families.graph_mlp.model import (
+    DenseStudent,
+    MLPConfig,
+    SparseStudent,
+    dense_signature,
+    feature_inputs,
+    sparse_signature,
+)
+from zoo.families.graph_mlp.neighbours import Block
+from zoo.families.graph_mlp.problem import GraphData
+from zoo.families.graph_mlp.teacher import TeacherConfig
+from zoo.spec import Export
+
+Arrays = dict[str, np.ndarray]
+
+
+def dense_rows(data: GraphData, _: MLPConfig, ids: np.ndarray) -> Arrays:
+    """Raw dense features of nodes. Shapes: x (nodes, features)."""
+    return {"x": data.full.x[ids].toarray()}
+
+
+def sparse_rows(data: GraphData, _: MLPConfig, ids: np.ndarray) -> Arrays:
+    """Padded ids and values of nodes' features. Shapes: (nodes, max_nnz)."""
+    feature_ids, values = data.padded
+    return {"feature_ids": feature_ids[ids], "feature_values": values[ids]}
+
+
+def whole_rows(data: GraphData, config: TeacherConfig, _: np.ndarray) -> Arrays:
+    """The whole graph, whichever nodes are asked for."""
+    feature_ids, values = data.padded
+    features = {"feature_ids": feature_ids, "feature_values": values}
+    return features | _named(data.adjacency(config.kind).whole(), "")
+
+
+def block_rows(data: GraphData, config: TeacherConfig, ids: np.ndarray) -> Arrays:
+    """The exact neighbourhood of nodes: their features, and one block per layer."""
+    nodes, blocks = data.adjacency(config.kind).expand(ids, config.layers)
+    return _expanded(data, nodes, blocks)
+
+
+def sampled_rows(
+    data: GraphData, config: TeacherConfig, ids: np.ndarray, fanout: int, seed: int
+) -> Arrays:
+    """As ``block_rows`` with at most ``fanout`` neighbours of each node."""
+    random = np.random.default_rng(seed)
+    nodes, blocks = data.adjacency(config.kind).expand(ids, config.layers, fanout, random)
+    return _expanded(data, nodes, blocks)
+
+
+def _expanded(data: GraphData, nodes: np.ndarray, blocks: list[Block]) -> Arrays:
+    feature_ids, values = data.padded
+    arrays = {"feature_ids": feature_ids[nodes], "feature_values": values[nodes]}
+    for layer, block in enumerate(blocks, start=1):
+        arrays |= _named(block, f"_{layer}")
+    return arrays
+
+
+def _named(block: Block, suffix: str) -> Arrays:
+    return {f"{name}{suffix}": array for name, array in vars(block).items()}
+
+
+def whole_signature(config: TeacherConfig) -> Signature:
+    """Features of all nodes and one edge list for all layers → logits of all nodes."""
+    features = feature_inputs(config, ("nodes",))
+    return Signature((*features, *_block("", "nodes", "nodes")), (_logits(config, "nodes"),), 0)
+
+
+def block_signature(config: TeacherConfig) -> Signature:
+    """Features of the outermost nodes and each layer's edge list → logits of the queried nodes."""
+    inputs = [*feature_inputs(config, ("nodes",))]
+    sources = "nodes"
+    for layer in range(1, config.layers + 1):
+        targets = f"targets_{layer}"
+        inputs += _block(f"_{layer}", sources, targets)
+        sources = targets
+    return Signature(tuple(inputs), (_logits(config, sources),), 0)
+
+
+def _block(suffix: str, sources: str, targets: str) -> list[TensorSpec]:
+    """The four tensors of a block of edges from ``sources`` to ``targets``."""
+    edges = (f"edges{suffix}",)
+    return [
+        TensorSpec(f"source{suffix}", "int64", edges, "row of the edge's source", high=sources),
+        TensorSpec(f"target{suffix}", "int64", edges, "row of the edge's target", high=targets),
+        TensorSpec(f"weight{suffix}", "float32", edges, "the edge's weight, normalised"),
+        TensorSpec(f"self_weight{suffix}", "float32", (targets,), "weight of the self loop"),
+    ]
+
+
+def _logits(config: TeacherConfig, nodes: str) -> TensorSpec:
+    return TensorSpec("logits", "float32", (nodes, config.classes), "class scores before softmax")
+
+
+STUDENT_FORMS = {
+    "dense": Export("raw feature rows", dense_signature, DenseStudent, dense_rows),
+    "sparse": Export(
+        "ids and values of the non-zero features", sparse_signature, SparseStudent, sparse_rows
+    ),
+}
+TEACHER_FORMS = {
+    "whole": Export("whole graph", whole_signature, ExportedTeacher, whole_rows, served=False),
+    "blocks": Export(
+        "exact neighbourhood", block_signature, ExportedTeacher, block_rows, served=False
+    ),
+}

@@ -1,0 +1,222 @@
+"""What a model is (ModelSpec) and how its weights were made (Recipe).
+
+A family lists its ModelSpecs in ``MODELS`` and its recipes in ``recipes.toml``, one table per
+variant. Whatever trains, exports or serves a model reads these two and knows no family.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from zoo.contract import LeanzooError, Signature, near, sha256_bytes
+
+VANILLA = "vanilla"
+
+
+class RecipeError(LeanzooError):
+    """An unknown recipe or model, or a recipe with an unknown or wrong key."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one set of weights is made; together with the data it determines the result.
+
+    Attributes:
+        name: table name in ``recipes.toml``, the model id; not part of ``id``.
+        model: name of a ModelSpec.
+        dataset: a known dataset or a path to the user's own file.
+        dataset_sha256: content of the user's own file; empty for known datasets.
+        seed: of initialisation, dropout and split.
+        config: architecture, fields of ``ModelSpec.config``.
+        data: how the data is used, fields of ``ModelSpec.data_config``.
+        distill: loss and its weights, fields of ``ModelSpec.distill_config``.
+        epochs: at most this many.
+        patience: epochs without a new best validation score before stopping.
+        lr: learning rate of Adam.
+        weight_decay: L2 penalty of Adam.
+        select: validation metric whose best epoch is kept, ``accuracy`` or ``loss``.
+        teacher: recipe of the teacher; None for a model trained on labels alone.
+    """
+
+    name: str
+    model: str
+    dataset: str
+    dataset_sha256: str = ""
+    seed: int = 2022
+    config: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    distill: dict[str, Any] = field(default_factory=dict)
+    epochs: int = 500
+    patience: int = 50
+    lr: float = 0.01
+    weight_decay: float = 5e-4
+    select: str = "accuracy"
+    teacher: Recipe | None = None
+
+    @property
+    def id(self) -> str:
+        """Hash of everything that determines the weights; equal ids, equal weights."""
+        return sha256_bytes(json.dumps(_canonical(self), sort_keys=True).encode())[:12]
+
+    def using(self, **shared: Any) -> Recipe:
+        """This recipe and its teacher's with the same seed, dataset, data or epochs."""
+        teacher = self.teacher.using(**shared) if self.teacher else None
+        return replace(self, teacher=teacher, **shared)
+
+    def by(self, method: str) -> Recipe:
+        """This recipe with another distillation method; ``vanilla`` learns from labels alone."""
+        if method == VANILLA:
+            return replace(self, distill={"method": VANILLA}, teacher=None)
+        return replace(self, distill={**self.distill, "method": method})
+
+
+def _canonical(recipe: Recipe) -> dict[str, Any]:
+    """What determines the weights: not names, not paths, and no field at its default, so that a
+    field added later leaves the ids of earlier runs as they are."""
+    form = {}
+    for known in dataclasses.fields(Recipe):
+        value = getattr(recipe, known.name)
+        if value != known.default and value != {} and known.name != "name":
+            form[known.name] = _canonical(value) if isinstance(value, Recipe) else value
+    if recipe.dataset_sha256:
+        del form["dataset"]
+    return form
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One training problem, ready to be minimised.
+
+    Attributes:
+        loss: (batch) → the training loss at the module's present weights, with gradient.
+        score: the validation score at the present weights, higher is better.
+        batches: one epoch's batches; full-batch problems keep the default, one None.
+    """
+
+    loss: Callable[[Any], torch.Tensor]
+    score: Callable[[], float]
+    batches: Callable[[], Iterable[Any]] = lambda: (None,)
+
+
+@dataclass(frozen=True)
+class Export:
+    """One form in which a trained model is exported and served.
+
+    Attributes:
+        doc: when to use this form.
+        signature: config → what goes in and out.
+        wrap: trained module → module whose forward takes the inputs in signature order.
+        rows: (data, config, ids) → real inputs; ids choose rows, queries or nodes.
+        served: published for requests; otherwise only benchmarked.
+    """
+
+    doc: str
+    signature: Callable[[Any], Signature]
+    wrap: Callable[[Any], nn.Module]
+    rows: Callable[[Any, Any, np.ndarray], dict[str, np.ndarray]]
+    served: bool = True
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model is.
+
+    Attributes:
+        name: as recipes refer to it.
+        doc: one sentence and its paper.
+        task: ``node-classification``, …
+        config: frozen dataclass of the architecture; sizes that come from data included.
+        data_config: frozen dataclass of how the data is used.
+        distill_config: frozen dataclass of the loss and its weights.
+        data: recipe → the data, with ``sizes`` (config fields) and ``labels`` (class names).
+        build: config → module with fresh weights.
+        objective: (module, data, recipe, teacher outputs or None) → the training problem.
+        outputs: (module, data) → what a student learns from this model.
+        evaluate: (module, data) → metrics, fractions 0..1; keys ``val_*`` and ``test_*``.
+        exports: form → how it is exported.
+        also: prefix → data settings trained besides, for their metrics alone.
+    """
+
+    name: str
+    doc: str
+    task: str
+    config: type
+    data_config: type
+    distill_config: type
+    data: Callable[[Recipe], Any]
+    build: Callable[[Any], nn.Module]
+    objective: Callable[[Any, Any, Recipe, torch.Tensor | None], Objective]
+    outputs: Callable[[Any, Any], torch.Tensor]
+    evaluate: Callable[[Any, Any], dict[str, float]]
+    exports: Mapping[str, Export]
+    also: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def from_table(kind: type, table: Mapping[str, Any], where: str) -> Any:
+    """Build dataclass ``kind`` from a table, refusing unknown keys and wrong types.
+
+    Raises:
+        RecipeError: naming the key, where it stands and the known ones.
+    """
+    types = typing.get_type_hints(kind)
+    values = dict(table)
+    for key, value in table.items():
+        if key not in types:
+            raise RecipeError(f"unknown key '{key}' in {where}: {near(key, types)}")
+        if types[key] is float and type(value) is int:
+            values[key] = float(value)
+        elif types[key] in (int, float, str, dict, bool) and type(value) is not types[key]:
+            raise RecipeError(
+                f"'{key}' in {where} is {value!r}: expected a value of type {types[key].__name__}"
+            )
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"{where}: {error}") from None
+
+
+def config_of(spec: ModelSpec, recipe: Recipe, sizes: Mapping[str, int]) -> Any:
+    """The model's complete config: the recipe's choices and the sizes that come from data."""
+    return from_table(spec.config, {**recipe.config, **sizes}, f"{recipe.name}.config")
+
+
+def read_recipes(path: Path) -> dict[str, Recipe]:
+    """Recipes of one TOML file by name, in file order.
+
+    Raises:
+        RecipeError: unknown key, wrong type or broken TOML, naming file and table.
+    """
+    try:
+        tables = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path.name} is not TOML ({error}); mend it") from None
+    return {name: _recipe(name, table, f"{path.name} [{name}]") for name, table in tables.items()}
+
+
+def _recipe(name: str, table: Mapping[str, Any], where: str) -> Recipe:
+    """One recipe; its teacher inherits dataset and seed."""
+    values = {"name": name, **table}
+    raw_teacher = values.pop("teacher", None)
+    fields = {f.name: f.type for f in dataclasses.fields(Recipe)}
+    for key in set(values) - set(fields):
+        raise RecipeError(f"unknown key '{key}' in {where}: {near(key, fields)}")
+    for key in {"model", "dataset"} - set(values):
+        raise RecipeError(f"{where} lacks '{key}'; add it")
+    teacher = None
+    if raw_teacher is not None:
+        shared = {k: values[k] for k in ("dataset", "data", "seed") if k in values}
+        teacher_name = f"{raw_teacher.get('model', 'teacher')}-{values['dataset']}"
+        teacher = _recipe(teacher_name, {**shared, **raw_teacher}, f"{where}.teacher")
+    recipe: Recipe = from_table(Recipe, values, where)
+    return replace(recipe, teacher=teacher)
