@@ -52,7 +52,10 @@ class Client:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -90,13 +93,11 @@ class Client:
             ServingError: any other branch of ``serving.errors``.
         """
         described = self._check(model, arrays, version)
-        outputs = [InferRequestedOutput(spec.name) for spec in described.signature.outputs]
-        answer = self._infer(model, arrays, version, outputs)
-        return {spec.name: _text(answer.as_numpy(spec.name)) for spec in described.signature.outputs}
+        names = [spec.name for spec in described.signature.outputs]
+        answer = self._infer(model, arrays, version, [InferRequestedOutput(n) for n in names])
+        return {name: _text(answer.as_numpy(name)) for name in names}
 
-    def classify(
-        self, model: str, arrays: Arrays, top: int = 3, version: str = ""
-    ) -> list[Labels]:
+    def classify(self, model: str, arrays: Arrays, top: int = 3, version: str = "") -> list[Labels]:
         """For each row the ``top`` likeliest (label, probability), likeliest first.
 
         The server's classification extension answers, so that labels are always those of the

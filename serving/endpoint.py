@@ -26,9 +26,7 @@ class Endpoint(Protocol):
     def infer(self, model: str, arrays: Arrays, version: str = "") -> dict[str, np.ndarray]:
         """All outputs of a model, by name."""
 
-    def classify(
-        self, model: str, arrays: Arrays, top: int = 3, version: str = ""
-    ) -> list[Labels]:
+    def classify(self, model: str, arrays: Arrays, top: int = 3, version: str = "") -> list[Labels]:
         """For each row the ``top`` likeliest (label, probability), likeliest first."""
 
     def close(self) -> None:

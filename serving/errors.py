@@ -1,15 +1,15 @@
 """What can go wrong between a request and its answer. Every message is one line.
 
-    ServingError               the server answered with a failure of its own
-    ├── ServerMissing          no tritonserver can be found or fetched
-    ├── ServerFailed           tritonserver did not start, or a model failed its canary
-    │   └── PortInUse          a port it was told to use is taken
-    ├── ServerUnreachable      nothing answers at the address
-    ├── ServerBusy             the model's queue is full
-    ├── DeadlineExceeded       no answer in time
-    ├── ModelUnknown           no such model or version
-    ├── ModelUnavailable       it exists, but is half-written, changed or not loaded
-    └── RequestRefused         the arrays do not fit the model
+ServingError               the server answered with a failure of its own
+├── ServerMissing          no tritonserver can be found or fetched
+├── ServerFailed           tritonserver did not start, or a model failed its canary
+│   └── PortInUse          a port it was told to use is taken
+├── ServerUnreachable      nothing answers at the address
+├── ServerBusy             the model's queue is full
+├── DeadlineExceeded       no answer in time
+├── ModelUnknown           no such model or version
+├── ModelUnavailable       it exists, but is half-written, changed or not loaded
+└── RequestRefused         the arrays do not fit the model
 """
 
 from __future__ import annotations

@@ -50,7 +50,10 @@ class Local:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -85,9 +88,7 @@ class Local:
             raise ServingError(f"model '{model}' failed: {one_line(error)}") from None
         return dict(zip(names, answers, strict=True))
 
-    def classify(
-        self, model: str, arrays: Arrays, top: int = 3, version: str = ""
-    ) -> list[Labels]:
+    def classify(self, model: str, arrays: Arrays, top: int = 3, version: str = "") -> list[Labels]:
         """For each row the ``top`` likeliest (label, probability), likeliest first."""
         loaded = self._model(model, version)
         check_classify(model, loaded.signature, loaded.labelled, top)

@@ -1,12 +1,12 @@
 """Reads a model repository, as published by ``export.repository`` and served by Triton.
 
-    <root>/<model>/
-      config.pbtxt     Triton's configuration
-      labels.txt       class names, one per line
-      warmup/<file>    real rows, little-endian and row-major
-      <version>/       a positive number; other folders are ignored, as by Triton
-        artifact.json  its absence means half-written
-        model.onnx
+<root>/<model>/
+  config.pbtxt     Triton's configuration
+  labels.txt       class names, one per line
+  warmup/<file>    real rows, little-endian and row-major
+  <version>/       a positive number; other folders are ignored, as by Triton
+    artifact.json  its absence means half-written
+    model.onnx
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def load_config(root: Path, model: str) -> Any:
     try:
         return text_format.Parse(file.read_text(), model_config_pb2.ModelConfig())
     except text_format.ParseError as error:
-        raise ModelUnavailable(f"{file} cannot be read ({one_line(error)}): publish it again") from None
+        raise ModelUnavailable(
+            f"{file} cannot be read ({one_line(error)}): publish it again"
+        ) from None
 
 
 def load_labels(root: Path, model: str) -> tuple[str, list[str]]:
@@ -147,4 +149,6 @@ def _warmup_rows(folder: Path, tensor: Any, lead: tuple[int, ...]) -> np.ndarray
         words = [word.decode() for word in deserialize_bytes_tensor(file.read_bytes())]
         return np.array(words, object).reshape(shape)
     except (OSError, ValueError) as error:
-        raise ModelUnavailable(f"{file} cannot be read ({error}): publish the model again") from None
+        raise ModelUnavailable(
+            f"{file} cannot be read ({one_line(error)}): publish the model again"
+        ) from None

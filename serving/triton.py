@@ -1,9 +1,9 @@
 """Starts a Triton server over a model repository on loopback, and always stops it.
 
-    with Triton(Path("model_repository")) as server:
-        Client(server.grpc_url).infer(...)
+with Triton(Path("model_repository")) as server:
+    Client(server.grpc_url).infer(...)
 
-    this process ── triton_guard.py ── tritonserver ── a Python stub per model instance
+this process ── triton_guard.py ── tritonserver ── a Python stub per model instance
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Self
 import numpy as np
 
 from serving.client import Client
-from serving.errors import ServerFailed
+from serving.errors import ModelUnknown, ServerFailed
 from serving.repository import canary_rows, list_models, load_artifact
 from serving.triton_command import (
     HOST,
@@ -64,6 +64,8 @@ class Triton:
     ) -> None:
         self.repository = Path(repository).resolve()
         self.names = list_models(self.repository) if models is None else list(models)
+        if not self.names:
+            raise ModelUnknown(f"no models to serve in {self.repository}: publish one first")
         self.log = log
         self.timeout_s = timeout_s
         self.http_port, self.grpc_port = http_port, grpc_port
@@ -79,6 +81,11 @@ class Triton:
     def http_url(self) -> str:
         """``host:port`` of the HTTP endpoint."""
         return f"{HOST}:{self.http_port}"
+
+    @property
+    def guard_pid(self) -> int:
+        """The process that runs the server; the server is its only child."""
+        return self._guard.pid
 
     def __enter__(self) -> Self:
         """Start the server and wait until every model has answered a canary request.
@@ -97,7 +104,10 @@ class Triton:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._cleanup.close()
         if self._temporary_log and self.log is not None:
@@ -118,20 +128,26 @@ class Triton:
         """Unload a model."""
         self._client.unload(model)
 
+    def wait(self) -> None:
+        """Block for as long as the server runs.
+
+        Raises:
+            ServerFailed: it ended by itself.
+        """
+        self._guard.wait()
+        raise self._failure("tritonserver ended")
+
     def _start(self) -> None:
         install = find_server()
-        env = server_environment(install)
-        check_stub(install, env)
         wanted = [("HTTP", self.http_port), ("gRPC", self.grpc_port)]
         ports = self.http_port, self.grpc_port = free_ports(wanted)
         scratch = Path(tempfile.mkdtemp(prefix="leanzoo-triton-"))
         self._cleanup.callback(shutil.rmtree, scratch, ignore_errors=True)
-        lay_out_backends(install, scratch / "backends")
-        prefix = f"{scratch.name}-"
-        command = server_command(
-            install, self.repository, self.names, scratch / "backends", ports, prefix
-        )
-        guard = [sys.executable, "-I", str(GUARD), str(os.getpid()), prefix]
+        env = server_environment(install, scratch)
+        check_stub(install, env)
+        lay_out_backends(install, scratch)
+        guard = [sys.executable, "-I", str(GUARD), str(os.getpid()), str(scratch)]
+        command = server_command(install, self.repository, self.names, scratch, ports)
         self._spawn([*guard, *command], env)
         self._client = self._cleanup.enter_context(Client(self.grpc_url, timeout_s=30.0))
         self._wait_until_ready()

@@ -13,38 +13,29 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import zoo.contract
 from serving.errors import PortInUse, ServerFailed, one_line
-from serving.triton_install import ServerInstall
+from serving.triton_install import PYTHON, ServerInstall
 
 CANNOT_START = 127  # the exit code of ld.so
 HOST = "127.0.0.1"
-BACKENDS = Path(__file__).with_name("triton_backend")
+OUR_BACKENDS = Path(__file__).with_name("triton_backend")
+BACKENDS = "backends"
 
 
 def server_command(
-    install: ServerInstall,
-    repository: Path,
-    models: Sequence[str],
-    backends: Path,
-    ports: Sequence[int],
-    shared_prefix: str,
+    install: ServerInstall, repository: Path, models: Sequence[str], scratch: Path, ports: list[int]
 ) -> list[str]:
-    """The command line.
+    """The command line; ``ports`` are those of HTTP and gRPC.
 
     Client shared memory is closed with a key nobody has: this server predates its fixes.
-
-    Args:
-        models: what to load at start.
-        backends: a folder from ``lay_out_backends``.
-        ports: of HTTP and gRPC.
-        shared_prefix: what the names of the stubs' regions in /dev/shm begin with.
     """
     key = f"shared-memory:leanzoo={secrets.token_hex(16)}"
     options = {
         "model-repository": repository,
         "model-control-mode": "explicit",
-        "backend-directory": backends,
-        "backend-config": f"python,shm-region-prefix-name={shared_prefix}",
+        "backend-directory": scratch / BACKENDS,
+        "backend-config": f"python,shm-region-prefix-name={scratch.name}-",
         "http-address": HOST,
         "http-port": ports[0],
         "http-restricted-api": key,
@@ -60,18 +51,29 @@ def server_command(
     return [str(install.binary), *flags, *(f"--load-model={model}" for model in models)]
 
 
-def server_environment(install: ServerInstall) -> dict[str, str]:
-    """The environment, in which the Python backend's stubs find this Python and its packages.
+def server_environment(install: ServerInstall, scratch: Path) -> dict[str, str]:
+    """The environment variables, and in ``scratch`` the Python environment of the wheel's stubs.
 
-    A stub looks for itself as ``python3`` on PATH, and takes the packages of the environment it
-    finds there; on Python 3.11 it does not look at PYTHONPATH (pybind11 #4119).
+    A stub takes the packages of the environment whose ``python3`` is first on PATH; on Python
+    3.11 it does not look at PYTHONPATH (pybind11 #4119). So it gets an environment of its own:
+    its numpy, then this environment's packages, then this project.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    if install.stub is not None:
-        env["PATH"] = _joined(Path(sys.executable).parent, os.environ.get("PATH"))
-        python = (sysconfig.get_config_var("LIBDIR"), f"{sys.base_prefix}/lib")
-        wheel = install.backends.parents[2] / "nvidia_pytriton.libs"
-        env["LD_LIBRARY_PATH"] = _joined(*python, wheel, os.environ.get("LD_LIBRARY_PATH"))
+    if install.stub is None:
+        return env
+    folder, base = scratch / "python", Path(sys.base_prefix)
+    packages = folder / "lib" / f"python{PYTHON}" / "site-packages"
+    packages.mkdir(parents=True)
+    (folder / "bin").mkdir()
+    (folder / "bin" / "python3").symlink_to(base / "bin" / f"python{PYTHON}")
+    (folder / "pyvenv.cfg").write_text(f"home = {base / 'bin'}\n")
+    project = Path(zoo.contract.__file__).parents[1]
+    paths = (install.numpy, *map(sysconfig.get_path, ("purelib", "platlib")), project)
+    (packages / "leanzoo.pth").write_text("\n".join(dict.fromkeys(map(str, paths))) + "\n")
+    libraries = install.backends.parents[2] / "nvidia_pytriton.libs"
+    libpython = (sysconfig.get_config_var("LIBDIR"), base / "lib")
+    env["PATH"] = _joined(folder / "bin", env.get("PATH"))
+    env["LD_LIBRARY_PATH"] = _joined(*libpython, libraries, env.get("LD_LIBRARY_PATH"))
     return env
 
 
@@ -90,12 +92,13 @@ def check_stub(install: ServerInstall, env: dict[str, str]) -> None:
             )
 
 
-def lay_out_backends(install: ServerInstall, folder: Path) -> None:
-    """Fill a folder with the server's backends and, where it lacks one, with ours.
+def lay_out_backends(install: ServerInstall, scratch: Path) -> None:
+    """Fill a folder of ``scratch`` with the server's backends and, where it lacks one, with ours.
 
     Backends are linked; the wheel's Python backend, which keeps its stub elsewhere, is copied,
     since Triton refuses a linked library ("escapes backend directory").
     """
+    folder = scratch / BACKENDS
     folder.mkdir()
     for backend in install.backends.iterdir():
         if backend.name != "python" or install.stub is None:
@@ -105,7 +108,7 @@ def lay_out_backends(install: ServerInstall, folder: Path) -> None:
         for file in (*(install.backends / "python").iterdir(), install.stub):
             shutil.copy(file, folder / "python")
     if not install.has_onnxruntime:
-        (folder / "onnxruntime").symlink_to(BACKENDS / "onnxruntime")
+        (folder / "onnxruntime").symlink_to(OUR_BACKENDS / "onnxruntime")
 
 
 def free_ports(wanted: Sequence[tuple[str, int]]) -> list[int]:

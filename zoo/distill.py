@@ -1,8 +1,8 @@
 """From a recipe to trained models on disk: teacher, student, and what they are compared with.
 
-    runs/
-      <teacher>-<id>/, <recipe>-<id>/   checkpoints, shared by every command: equal id, same weights
-      <recipe>/train.json               the latest result of ``train``; its ``run`` is the student
+runs/
+  <teacher>-<id>/, <recipe>-<id>/   checkpoints, shared by every command: equal id, same weights
+  <recipe>/train.json               the latest result of ``train``; its ``run`` is the student
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ import json
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.progress import Progress
+from torch import nn
 
 from zoo import checkpoint
 from zoo.blocks import keep_large_buffers
 from zoo.contract import Artifact, ArtifactError
 from zoo.registry import get_spec
-from zoo.spec import VANILLA, Recipe, config_of
+from zoo.spec import VANILLA, Recipe, config_of, from_table
 from zoo.train import fit
 
 RESULT = "train.json"
+TEACHER_SEED_STEP = 1000  # between the seeds of one student's teachers
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,10 @@ def train(
         Also written to ``runs/<recipe>/train.json``.
     """
     began = time.perf_counter()
-    settings = {"": {}, **(get_spec(recipe.model).also if also else {})}
+    spec = get_spec(recipe.model)
+    for method in methods:
+        from_table(spec.distill_config, recipe.by(method).distill, "--methods")
+    settings = {"": {}, **(spec.also if also else {})}
     per_seed: dict[int, dict[str, dict[str, Any]]] = {}
     runs: dict[int, Artifact] = {}
     for seed in seeds:
@@ -94,12 +99,16 @@ def _train_seed(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> dict[
     """Teacher and one student per method, by role."""
     data = _Lazy(recipe)
     roles: dict[str, Artifact] = {}
+    teachers: list[Artifact] = []
     if recipe.teacher is not None and set(methods) != {VANILLA}:
-        roles["teacher"] = _trained(recipe.teacher, None, data, shop)
+        for index in range(recipe.teachers):
+            seeded = replace(recipe.teacher, seed=recipe.seed + TEACHER_SEED_STEP * index)
+            teachers.append(_trained(seeded, [], data, shop))
+        roles["teacher"] = teachers[0]
     for index, method in enumerate(methods):
         student = recipe.by(method)
-        teacher = roles["teacher"] if student.teacher else None
-        roles["student" if index == 0 else method] = _trained(student, teacher, data, shop)
+        taught_by = teachers if student.teacher else []
+        roles["student" if index == 0 else method] = _trained(student, taught_by, data, shop)
     return roles
 
 
@@ -115,18 +124,36 @@ class _Lazy:
         return self._data
 
 
-def _trained(recipe: Recipe, teacher: Artifact | None, lazy: _Lazy, shop: Workshop) -> Artifact:
+class Ensemble(nn.Module):
+    """The mean output of several models of one config. Shapes: as its members."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.config = members[0].config
+
+    def forward(self, *inputs: Any) -> torch.Tensor:
+        """Mean of the members' outputs."""
+        return torch.stack([member(*inputs) for member in self.members]).mean(dim=0)
+
+
+def _taught(teachers: Sequence[Artifact], data: Any, shop: Workshop) -> torch.Tensor | None:
+    """What a student learns from its teachers; None without one."""
+    if not teachers:
+        return None
+    members = [checkpoint.load(teacher.path)[1] for teacher in teachers]
+    spec = get_spec(teachers[0].recipe["model"])
+    return spec.outputs(Ensemble(members).to(shop.device), data)
+
+
+def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Workshop) -> Artifact:
     """The finished checkpoint of ``recipe``, trained now if there is none."""
     path = shop.runs / f"{recipe.name}-{recipe.id}"
     if path.exists():
         return Artifact.load(path)
     spec, data = get_spec(recipe.model), lazy.get()
     began = time.perf_counter()
-    knowledge = None
-    if teacher is not None:
-        _, teacher_model, _ = checkpoint.load(teacher.path)
-        teacher_spec = get_spec(teacher.recipe["model"])
-        knowledge = teacher_spec.outputs(teacher_model.to(shop.device), data)
+    knowledge = _taught(teachers, data, shop)
     torch.manual_seed(recipe.seed)
     config = config_of(spec, recipe, data.sizes)
     model = spec.build(config).to(shop.device)
@@ -138,7 +165,7 @@ def _trained(recipe: Recipe, teacher: Artifact | None, lazy: _Lazy, shop: Worksh
         "best_epoch": went.best_epoch,
         "train_seconds": seconds,
     }
-    parents = {"teacher": teacher.digest} if teacher else {}
+    parents = {f"teacher_{n}": teacher.digest for n, teacher in enumerate(teachers, start=1)}
     return checkpoint.save(path, model, config, recipe, metrics, tuple(data.labels), parents)
 
 

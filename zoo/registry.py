@@ -52,3 +52,21 @@ def get_recipe(name: str) -> Recipe:
     if name not in recipes:
         raise RecipeError(f"unknown recipe '{name}': {near(name, recipes)}")
     return recipes[name]
+
+
+def list_datasets() -> list[str]:
+    """Names of all known datasets."""
+    families = map(importlib.import_module, FAMILIES.values())
+    return [name for family in families for name in family.DATASETS]
+
+
+def describe_dataset(dataset: str) -> dict[str, object]:
+    """Get a dataset, or read a file of the user's own, and say what is in it.
+
+    Raises:
+        LeanzooError: unknown, not to be had, or at fault.
+    """
+    families = [importlib.import_module(module) for module in FAMILIES.values()]
+    known = [family for family in families if dataset in family.DATASETS]
+    description: dict[str, object] = (known or families)[0].describe(dataset)
+    return description

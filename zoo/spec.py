@@ -47,6 +47,7 @@ class Recipe:
         weight_decay: L2 penalty of Adam.
         select: validation metric whose best epoch is kept, ``accuracy`` or ``loss``.
         teacher: recipe of the teacher; None for a model trained on labels alone.
+        teachers: how many teachers are trained from different seeds; their mean output is taught.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Recipe:
     weight_decay: float = 5e-4
     select: str = "accuracy"
     teacher: Recipe | None = None
+    teachers: int = 1
 
     @property
     def id(self) -> str:
@@ -77,7 +79,7 @@ class Recipe:
     def by(self, method: str) -> Recipe:
         """This recipe with another distillation method; ``vanilla`` learns from labels alone."""
         if method == VANILLA:
-            return replace(self, distill={"method": VANILLA}, teacher=None)
+            return replace(self, distill={"method": VANILLA}, teacher=None, teachers=1)
         return replace(self, distill={**self.distill, "method": method})
 
 
@@ -119,6 +121,7 @@ class Export:
         wrap: trained module → module whose forward takes the inputs in signature order.
         rows: (data, config, ids) → real inputs; ids choose rows, queries or nodes.
         served: published for requests; otherwise only benchmarked.
+        suits: config → whether this form is worth exporting for such a model.
     """
 
     doc: str
@@ -126,6 +129,7 @@ class Export:
     wrap: Callable[[Any], nn.Module]
     rows: Callable[[Any, Any, np.ndarray], dict[str, np.ndarray]]
     served: bool = True
+    suits: Callable[[Any], bool] = lambda config: True
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,11 @@ class ModelSpec:
     evaluate: Callable[[Any, Any], dict[str, float]]
     exports: Mapping[str, Export]
     also: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def forms_of(spec: ModelSpec, config: Any) -> dict[str, Export]:
+    """The forms in which a model of this config is exported, the plain one first."""
+    return {form: export for form, export in spec.exports.items() if export.suits(config)}
 
 
 def from_table(kind: type, table: Mapping[str, Any], where: str) -> Any:

@@ -13,6 +13,7 @@ import pytest
 from google.protobuf import text_format
 from onnx import TensorProto, helper, numpy_helper
 from tritonclient.grpc import model_config_pb2
+from tritonclient.utils import serialize_byte_tensor
 
 from serving.triton import Triton
 from zoo.contract import Artifact, Signature, TensorSpec, staging
@@ -73,19 +74,15 @@ class TinyModel:
         (folder / "config.pbtxt").write_text(text_format.MessageToString(config))
         if self.labels:
             (folder / "labels.txt").write_text("\n".join(self.labels) + "\n")
-        for name, array in self._warmup().items():
-            (folder / "warmup" / f"{name}-1").write_bytes(array.tobytes())
+        for name, array in self.signature.sample(1).items():
+            text = array.dtype == np.dtype(object)
+            raw = serialize_byte_tensor(array).item() if text else array.tobytes()
+            (folder / "warmup" / f"{name}-1").write_bytes(raw)
         artifact = Artifact(folder / str(version), "published", self.name, self.signature)
         with staging(artifact.path) as scratch:
             (scratch / "model.onnx").write_bytes(self.graph())
             artifact.write(scratch)
         return artifact.path
-
-    def _warmup(self) -> dict[str, np.ndarray]:
-        """Warm-up rows; none for strings, which Triton's Python backend cannot warm up with."""
-        if any(spec.dtype == "object" for spec in self.signature.inputs):
-            return {}
-        return self.signature.sample(1)
 
     def _config(self) -> model_config_pb2.ModelConfig:
         def dims(spec: TensorSpec) -> list[int]:
@@ -105,13 +102,7 @@ class TinyModel:
                 dims=dims(spec),
                 label_filename="labels.txt" if self.labels else "",
             )
-        for name, array in self._warmup().items():
-            rows = (config.model_warmup or [config.model_warmup.add(name="one", batch_size=1)])[0]
-            rows.inputs[name].data_type = model_config_pb2.DataType.Value(
-                TRITON_TYPES[str(array.dtype)]
-            )
-            rows.inputs[name].dims.extend(array.shape[1:] if batched else array.shape)
-            rows.inputs[name].input_data_file = f"{name}-1"
+        self._warm_up(config)
         if batched:
             batching = config.dynamic_batching
             batching.max_queue_delay_microseconds = self.queue_delay_us
@@ -120,6 +111,15 @@ class TinyModel:
         config.parameters["signature"].string_value = text
         config.parameters["intra_op_thread_count"].string_value = "1"
         return config
+
+    def _warm_up(self, config: model_config_pb2.ModelConfig) -> None:
+        warmup = config.model_warmup.add(name="one", batch_size=1)
+        for name, array in self.signature.sample(1).items():
+            rows = warmup.inputs[name]
+            kind = TRITON_TYPES[str(array.dtype)]
+            rows.data_type = model_config_pb2.DataType.Value(kind)
+            rows.dims.extend(array.shape[1:] if self.signature.max_batch else array.shape)
+            rows.input_data_file = f"{name}-1"
 
 
 def _spec(name: str, dtype: str, *shape: int | str, high: int | None = None) -> TensorSpec:

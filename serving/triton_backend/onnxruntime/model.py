@@ -9,7 +9,6 @@ onnxruntime has CUDA. What else the C++ backend reads is ignored, with a warning
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,7 @@ import numpy as np
 import onnxruntime as ort
 import triton_python_backend_utils as pb_utils
 
-sys.path.append(str(Path(__file__).resolve().parents[3]))  # a checkout that is not installed
-from zoo.contract import ARTIFACT_FILE, Artifact, ArtifactError  # noqa: E402
+from zoo.contract import ARTIFACT_FILE, Artifact, ArtifactError
 
 Arrays = dict[str, np.ndarray]
 
@@ -72,9 +70,7 @@ class TritonPythonModel:
                 ]
             except Exception as error:
                 pb_utils.Logger.log_warn(f"batch of {len(feeds)} failed, one by one now: {error}")
-        return [
-            self._answer(request, feed) for request, feed in zip(requests, feeds, strict=True)
-        ]
+        return [self._answer(request, feed) for request, feed in zip(requests, feeds, strict=True)]
 
     def _run(self, feed: Arrays) -> Arrays:
         names = [output["name"] for output in self.config["output"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.families.graph_mlp import forms, model, problem, teacher
+from zoo.families.graph_mlp import data, forms, model, problem, teacher
 from zoo.families.graph_mlp.losses import DistillConfig
 from zoo.spec import ModelSpec
 
@@ -48,3 +48,10 @@ MODELS = [
     _teacher(teacher.SAGEConfig, "GraphSAGE, gcn aggregator (Hamilton et al. 2017)."),
     _teacher(teacher.GATConfig, "Graph attention network (Velickovic et al. 2018)."),
 ]
+
+DATASETS = (*data.GRAPHS, data.TOY)
+
+
+def describe(dataset: str) -> dict[str, object]:
+    """What is in a graph; the graph is fetched where needed."""
+    return data.describe(data.load_graph(dataset))

@@ -1,4 +1,4 @@
-"""Graphs by name: the known ones, the toy, and any ``.npz`` file of the user's own."""
+"""Graphs by name: the known ones, the made ones, and any ``.npz`` file of the user's own."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from zoo.contract import near
 from zoo.families.graph_mlp.catalogue import GRAPHS, KnownGraph
 from zoo.families.graph_mlp.graph import Graph, random_split, split_of
 from zoo.families.graph_mlp.npz import npz_bytes, read_npz
+from zoo.families.graph_mlp.powerlaw import make_power_law_graph
 from zoo.families.graph_mlp.toy import make_toy_graph
 from zoo.families.graph_mlp.validation import Members, to_graph
 from zoo.sources import DataError, DatasetFile, disk_paths, fetch_all, forget, keep, report
 
-__all__ = ["GRAPHS", "TOY", "Graph", "load_graph", "random_split", "split_of"]
+__all__ = ["GRAPHS", "POWER_LAW", "TOY", "Graph", "load_graph", "random_split", "split_of"]
 
 TOY = "toy"
+POWER_LAW = "power-law"
 
 
 def load_graph(dataset: str) -> Graph:
@@ -24,18 +26,21 @@ def load_graph(dataset: str) -> Graph:
     else from its published files, and is checked against its known digest in each case.
 
     Args:
-        dataset: a name in ``GRAPHS``, ``toy``, or the path of an ``.npz`` file (see ``npz.py``).
+        dataset: a name in ``GRAPHS``, ``toy``, ``power-law``, or the path of an ``.npz`` file
+            (see ``npz.py``).
 
     Raises:
         DataError: an unknown name, a file at fault, or no source that can be reached.
     """
     if dataset == TOY:
         return make_toy_graph(seed=0)
+    if dataset == POWER_LAW:
+        return make_power_law_graph(seed=0)
     if dataset in GRAPHS:
         return _load_known(dataset, GRAPHS[dataset])
     if not dataset.endswith(".npz"):
         raise DataError(
-            f"unknown graph '{dataset}': {near(dataset, [*GRAPHS, TOY])} "
+            f"unknown graph '{dataset}': {near(dataset, [*GRAPHS, TOY, POWER_LAW])} "
             "A graph of your own is a path ending in .npz"
         )
     path = Path(dataset).expanduser()
@@ -76,3 +81,18 @@ def _checked(name: str, known: KnownGraph, members: Members, origin: str) -> Gra
             f"{known.digest[:12]}…)"
         )
     return graph
+
+
+def describe(graph: Graph) -> dict[str, object]:
+    """What a graph is, in a row of a table."""
+    known = GRAPHS.get(graph.name)
+    return {
+        "dataset": graph.name,
+        "nodes": len(graph.y),
+        "edges": graph.edges.shape[1],
+        "features": graph.x.shape[1],
+        "classes": len(graph.labels),
+        "split": "published" if graph.split else "drawn per seed",
+        "digest": graph.digest()[:12],
+        "licence": known.licence if known else "the user's own",
+    }

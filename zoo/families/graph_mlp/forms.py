@@ -12,6 +12,7 @@ from zoo.families.graph_mlp.model import (
     SparseStudent,
     dense_signature,
     feature_inputs,
+    row_input,
     sparse_signature,
 )
 from zoo.families.graph_mlp.neighbours import Block
@@ -22,12 +23,17 @@ from zoo.spec import Export
 Arrays = dict[str, np.ndarray]
 
 
-def dense_rows(data: GraphData, _: MLPConfig, ids: np.ndarray) -> Arrays:
+def dense_rows(data: GraphData, _: MLPConfig | TeacherConfig, ids: np.ndarray) -> Arrays:
     """Raw dense features of nodes. Shapes: x (nodes, features)."""
-    return {"x": data.full.x[ids].toarray()}
+    return {"x": data.dense[ids]}
 
 
-def sparse_rows(data: GraphData, _: MLPConfig, ids: np.ndarray) -> Arrays:
+def feature_rows(data: GraphData, config: MLPConfig | TeacherConfig, ids: np.ndarray) -> Arrays:
+    """Nodes' features in the format that suits them."""
+    return (sparse_rows if config.sparse else dense_rows)(data, config, ids)
+
+
+def sparse_rows(data: GraphData, _: MLPConfig | TeacherConfig, ids: np.ndarray) -> Arrays:
     """Padded ids and values of nodes' features. Shapes: (nodes, max_nnz)."""
     feature_ids, values = data.padded
     return {"feature_ids": feature_ids[ids], "feature_values": values[ids]}
@@ -35,15 +41,14 @@ def sparse_rows(data: GraphData, _: MLPConfig, ids: np.ndarray) -> Arrays:
 
 def whole_rows(data: GraphData, config: TeacherConfig, _: np.ndarray) -> Arrays:
     """The whole graph, whichever nodes are asked for."""
-    feature_ids, values = data.padded
-    features = {"feature_ids": feature_ids, "feature_values": values}
+    features = feature_rows(data, config, np.arange(len(data.full.y)))
     return features | _named(data.adjacency(config.kind).whole(), "")
 
 
 def block_rows(data: GraphData, config: TeacherConfig, ids: np.ndarray) -> Arrays:
     """The exact neighbourhood of nodes: their features, and one block per layer."""
     nodes, blocks = data.adjacency(config.kind).expand(ids, config.layers)
-    return _expanded(data, nodes, blocks)
+    return _expanded(data, config, nodes, blocks)
 
 
 def sampled_rows(
@@ -52,12 +57,13 @@ def sampled_rows(
     """As ``block_rows`` with at most ``fanout`` neighbours of each node."""
     random = np.random.default_rng(seed)
     nodes, blocks = data.adjacency(config.kind).expand(ids, config.layers, fanout, random)
-    return _expanded(data, nodes, blocks)
+    return _expanded(data, config, nodes, blocks)
 
 
-def _expanded(data: GraphData, nodes: np.ndarray, blocks: list[Block]) -> Arrays:
-    feature_ids, values = data.padded
-    arrays = {"feature_ids": feature_ids[nodes], "feature_values": values[nodes]}
+def _expanded(
+    data: GraphData, config: TeacherConfig, nodes: np.ndarray, blocks: list[Block]
+) -> Arrays:
+    arrays = feature_rows(data, config, nodes)
     for layer, block in enumerate(blocks, start=1):
         arrays |= _named(block, f"_{layer}")
     return arrays
@@ -69,19 +75,26 @@ def _named(block: Block, suffix: str) -> Arrays:
 
 def whole_signature(config: TeacherConfig) -> Signature:
     """Features of all nodes and one edge list for all layers → logits of all nodes."""
-    features = feature_inputs(config, ("nodes",))
+    features = _features(config)
     return Signature((*features, *_block("", "nodes", "nodes")), (_logits(config, "nodes"),), 0)
 
 
 def block_signature(config: TeacherConfig) -> Signature:
     """Features of the outermost nodes and each layer's edge list → logits of the queried nodes."""
-    inputs = [*feature_inputs(config, ("nodes",))]
+    inputs = [*_features(config)]
     sources = "nodes"
     for layer in range(1, config.layers + 1):
         targets = f"targets_{layer}"
         inputs += _block(f"_{layer}", sources, targets)
         sources = targets
     return Signature(tuple(inputs), (_logits(config, sources),), 0)
+
+
+def _features(config: TeacherConfig) -> tuple[TensorSpec, ...]:
+    """Features of nodes in the format that suits them."""
+    if config.sparse:
+        return feature_inputs(config, ("nodes",))
+    return (row_input(config, ("nodes",)),)
 
 
 def _block(suffix: str, sources: str, targets: str) -> list[TensorSpec]:
@@ -102,7 +115,11 @@ def _logits(config: TeacherConfig, nodes: str) -> TensorSpec:
 STUDENT_FORMS = {
     "dense": Export("raw feature rows", dense_signature, DenseStudent, dense_rows),
     "sparse": Export(
-        "ids and values of the non-zero features", sparse_signature, SparseStudent, sparse_rows
+        "ids and values of the non-zero features",
+        sparse_signature,
+        SparseStudent,
+        sparse_rows,
+        suits=lambda config: config.sparse,
     ),
 }
 TEACHER_FORMS = {

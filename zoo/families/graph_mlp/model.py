@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from zoo.blocks import RowLinear, SparseMatrix, relu_dropout
 from zoo.contract import Signature, TensorSpec
+from zoo.families.graph_mlp.teacher import TeacherConfig
 
 MAX_BATCH = 1024
 MAX_BATCH_SPARSE = 256  # its first layer gathers batch × max_nnz rows of the weight
@@ -40,6 +42,11 @@ class MLPConfig:
     classes: int
     max_nnz: int
     row_normalise: bool
+
+    @property
+    def sparse(self) -> bool:
+        """Whether rows are mostly zero, so that ids and values beat dense rows."""
+        return self.max_nnz * 2 <= self.features
 
     def __post_init__(self) -> None:
         if self.layers < 2 or self.hidden < 1 or not 0 <= self.dropout < 1:
@@ -88,20 +95,19 @@ class DenseStudent(nn.Module):
     def __init__(self, mlp: MLP) -> None:
         super().__init__()
         self.mlp = mlp
+        self.dense = DenseFirst(mlp.first, mlp.config.row_normalise)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Class probabilities."""
-        if self.mlp.config.row_normalise:
-            x = x / _row_total(x)
-        return torch.softmax(self.mlp(x), dim=-1)
+        return torch.softmax(self.mlp.after_first(self.dense(x)), dim=-1)
 
 
 class SparseStudent(nn.Module):
     """The student as served on the ids and values of the non-zero features.
 
     The first layer gathers and sums rows of its weight: work in proportion to the words present.
-    Ids outside 0..features-1 read a zero row (-1 is the table's last row), so that one bad row
-    cannot fail the batch that a server put it in.
+    Ids outside 0..features-1 read a zero row, so that one bad row cannot fail the batch that a
+    server put it in.
 
     Shapes: feature_ids (batch, max_nnz) int64, feature_values (batch, max_nnz) float32, raw
     → probabilities (batch, classes).
@@ -117,6 +123,21 @@ class SparseStudent(nn.Module):
         return torch.softmax(self.mlp.after_first(self.gather(feature_ids, feature_values)), dim=-1)
 
 
+class DenseFirst(nn.Module):
+    """A RowLinear fed with raw dense rows. Shapes: x (rows, features) → (rows, out)."""
+
+    def __init__(self, first: RowLinear, row_normalise: bool, bias: bool = True) -> None:
+        super().__init__()
+        self.register_buffer("weight", first.weight.detach())
+        self.register_buffer("bias", first.bias.detach() if bias else None)
+        self.row_normalise = row_normalise
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """First layer's output before its activation."""
+        h = (x / _row_total(x) if self.row_normalise else x) @ self.get_buffer("weight")
+        return h if self.bias is None else h + self.bias
+
+
 class SparseFirst(nn.Module):
     """A RowLinear fed with padded feature ids and values.
 
@@ -126,14 +147,14 @@ class SparseFirst(nn.Module):
     def __init__(self, first: RowLinear, row_normalise: bool, bias: bool = True) -> None:
         super().__init__()
         zero_row = torch.zeros(1, first.weight.shape[1])
-        self.register_buffer("table", torch.cat([first.weight.detach(), zero_row]))
+        self.register_buffer("table", torch.cat([zero_row, first.weight.detach(), zero_row]))
         self.register_buffer("bias", first.bias.detach().clone() if bias else None)
         self.row_normalise = row_normalise
 
     def forward(self, feature_ids: torch.Tensor, feature_values: torch.Tensor) -> torch.Tensor:
         """First layer's output before its activation."""
-        table = self.get_buffer("table")
-        rows = table[feature_ids.clamp(-1, table.shape[0] - 1)]
+        table = self.get_buffer("table")  # a zero row at both ends, for ids that are out of range
+        rows = F.embedding((feature_ids + 1).clamp(0, table.shape[0] - 1), table)
         if self.row_normalise:
             feature_values = feature_values / _row_total(feature_values)
         h = (feature_values.unsqueeze(-2) @ rows).squeeze(-2)
@@ -143,13 +164,12 @@ class SparseFirst(nn.Module):
 def _row_total(x: torch.Tensor) -> torch.Tensor:
     """Row sums, 1 where a row sums to zero, so that a zero row stays finite."""
     total = x.sum(dim=-1, keepdim=True)
-    return torch.where(total == 0, torch.ones_like(total), total)
+    return torch.where(total == 0, 1.0, total)
 
 
 def dense_signature(config: MLPConfig) -> Signature:
     """x → probabilities."""
-    x = TensorSpec("x", "float32", (config.features,), "raw features of a node, not normalised")
-    return Signature((x,), (_probabilities(config),), MAX_BATCH)
+    return Signature((row_input(config),), (_probabilities(config),), MAX_BATCH)
 
 
 def sparse_signature(config: MLPConfig) -> Signature:
@@ -157,7 +177,15 @@ def sparse_signature(config: MLPConfig) -> Signature:
     return Signature(feature_inputs(config), (_probabilities(config),), MAX_BATCH_SPARSE)
 
 
-def feature_inputs(config: MLPConfig, rows: tuple[str, ...] = ()) -> tuple[TensorSpec, TensorSpec]:
+def row_input(config: MLPConfig | TeacherConfig, rows: tuple[str, ...] = ()) -> TensorSpec:
+    """Dense feature rows; ``rows`` leads where there is no batch axis."""
+    doc = "raw features of a node, not normalised"
+    return TensorSpec("x", "float32", (*rows, config.features), doc)
+
+
+def feature_inputs(
+    config: MLPConfig | TeacherConfig, rows: tuple[str, ...] = ()
+) -> tuple[TensorSpec, TensorSpec]:
     """Padded ids and values of non-zero features; ``rows`` leads where there is no batch axis."""
     ids_doc = f"ids of the non-zero features, padded with {config.features}"
     values_doc = "their raw values, padded with 0"

@@ -91,33 +91,30 @@ class Adjacency:
     def _hop(
         self, nodes: np.ndarray, fanout: int, random: np.random.Generator | None
     ) -> tuple[np.ndarray, Block]:
-        start, degree = self.indptr[nodes], self.indptr[nodes + 1] - self.indptr[nodes]
+        start, end = self.indptr.take(nodes), self.indptr.take(nodes + 1)
+        degree = end - start
         target = np.repeat(np.arange(len(nodes)), degree)
-        edge = np.arange(len(target)) + np.repeat(start - np.cumsum(degree) + degree, degree)
-        weight = self.weight[edge]
+        edge = np.arange(len(target))
+        edge += np.repeat(end - np.cumsum(degree), degree)
+        weight = self.weight.take(edge)
         if fanout:
             assert random is not None
             kept = _draw(degree, fanout, random)
             scale = np.maximum(degree / fanout, 1).astype(np.float32)
             edge, target = edge[kept], target[kept]
             weight = weight[kept] * scale[target]
-        sources, local = self._number(nodes, self.indices[edge])
-        return sources, Block(local, target, weight, self.self_weight[nodes])
+        sources, local = self._number(nodes, self.indices.take(edge))
+        return sources, Block(local, target, weight, self.self_weight.take(nodes))
 
-    def _number(
-        self, nodes: np.ndarray, neighbours: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _number(self, nodes: np.ndarray, neighbours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Number ``nodes``, then each new neighbour, 0, 1, …: all ids, and the neighbours' numbers."""
-        local = self._local
-        local[nodes] = np.arange(len(nodes))
-        unseen = neighbours[local[neighbours] < 0]
-        local[unseen] = np.arange(len(unseen))  # the last of equal ids wins, and is kept below
-        new = unseen[local[unseen] == np.arange(len(unseen))]
-        local[new] = np.arange(len(nodes), len(nodes) + len(new))
+        local, place = self._local, np.arange(len(neighbours))
+        local[neighbours] = place  # the last of equal ids wins, and is kept below
+        local[nodes] = -1
+        new = neighbours.take(np.flatnonzero(local.take(neighbours) == place))
         sources = np.concatenate([nodes, new])
-        numbers = local[neighbours]
-        local[sources] = -1
-        return sources, numbers
+        local[sources] = np.arange(len(sources))
+        return sources, local.take(neighbours)
 
 
 def _weights(

@@ -71,6 +71,16 @@ class GraphData:
             "row_normalise": full.row_normalise,
         }
 
+    @property
+    def n_rows(self) -> int:
+        """Nodes of the full graph."""
+        return len(self.full.y)
+
+    @functools.cached_property
+    def dense(self) -> np.ndarray:
+        """Raw features of all nodes. Shapes: (nodes, features)."""
+        return self.full.x.toarray()
+
     @functools.cached_property
     def padded(self) -> tuple[np.ndarray, np.ndarray]:
         """Ids and raw values of all nodes' non-zero features. Shapes: 2 × (nodes, max_nnz)."""

@@ -7,6 +7,7 @@ no sparse features and cannot be exported with dynamic edges; tests hold both eq
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -45,6 +46,11 @@ class TeacherConfig:
     row_normalise: bool
     heads: int = 4
     attention_dropout: float = 0.3
+
+    @property
+    def sparse(self) -> bool:
+        """Whether rows are mostly zero, so that ids and values beat dense rows."""
+        return self.max_nnz * 2 <= self.features
 
     def __post_init__(self) -> None:
         if self.kind not in ("gcn", "sage", "gat"):
@@ -121,7 +127,7 @@ class WeightedTeacher(nn.Module):
 
         self.config = config
         widths = [config.features, *[config.hidden] * (config.layers - 1), config.classes]
-        pairs = zip(widths, widths[1:], strict=False)
+        pairs = pairwise(widths)
         if config.kind == "gcn":
             self.convs = nn.ModuleList(GCNConv(n_in, n_out) for n_in, n_out in pairs)
         else:
@@ -151,10 +157,7 @@ class WeightedTeacher(nn.Module):
                 return block.matrix.times(h @ weight) + bias
             else:  # fewer targets than sources: sum first, then transform few rows
                 h = block.matrix.times(h) @ weight + bias
-            if self.training:
-                h = relu_dropout(h, self.config.dropout, self.random)
-            else:
-                h = h.relu_()
+            h = relu_dropout(h, self.config.dropout, self.random) if self.training else h.relu_()
         raise AssertionError("a teacher has at least two layers")
 
 
@@ -200,9 +203,7 @@ class AttentionTeacher(nn.Module):
         score = score + from_target.index_select(0, block.target)
         score = nn.functional.leaky_relu(score, NEGATIVE_SLOPE)
         attention = softmax(score, block.target, num_nodes=block.n_targets)
-        attention = nn.functional.dropout(
-            attention, self.config.attention_dropout, self.training
-        )
+        attention = nn.functional.dropout(attention, self.config.attention_dropout, self.training)
         message = (h.index_select(0, block.source) * attention.unsqueeze(-1)).flatten(1)
         return scatter(message, block.target, dim_size=block.n_targets, reduce="sum") + conv.bias
 

@@ -1,0 +1,35 @@
+# The same commands on a laptop and on a server. PYTHON picks the interpreter, 3.11 or newer.
+PYTHON ?= python3
+EXTRAS ?= train,export,serve,bench,cpu,dev
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install test lint demo accuracy tables
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+install: .venv/installed  ## create .venv with everything that tests and demo need
+
+.venv/installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+lint: .venv/installed  ## ruff, mypy and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## lint, then run the whole test suite
+	$(BIN)/pytest
+
+demo: .venv/installed  ## the whole path once: train, export, publish, serve, ask, measure
+	$(BIN)/leanzoo demo
+
+accuracy: .venv/installed  ## train all recipes on 5 seeds and write benchmarks/results/ (hours, resumes)
+	$(BIN)/python -m benchmarks.accuracy
+
+tables: .venv/installed  ## write the tables in README.md anew from benchmarks/results/
+	$(BIN)/python -m benchmarks.readme

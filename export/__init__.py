@@ -1,0 +1,1 @@
+"""Trained checkpoints → ONNX graphs that passed their gates → a Triton model repository."""

@@ -1,0 +1,1 @@
+"""The command ``leanzoo``: verbs in pipeline order; each imports what it needs when called."""
