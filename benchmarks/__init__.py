@@ -1,0 +1,1 @@
+"""How fast teachers and students answer, measured so that the numbers can be trusted."""

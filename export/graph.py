@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,7 +20,7 @@ from export.errors import ExportError
 from zoo.contract import Signature, TensorSpec
 
 OPSET = 18
-IR_VERSION = 10  # the newest that ONNX Runtime 1.18, so Triton 24.07, reads
+IR_VERSION = 10  # read by ONNX Runtime 1.18 and newer
 
 
 def to_graph(
@@ -55,25 +57,94 @@ def to_graph(
     graph = program.model_proto
     graph.ir_version = IR_VERSION
     _forget_origins(graph)
-    name_axes(graph, signature, name)
+    check_graph(graph, signature, name)
     return graph
 
 
-def axes_of(spec: TensorSpec, signature: Signature) -> tuple[int | str, ...]:
-    """All axes of a tensor, the batch included."""
-    return (("batch",) if signature.max_batch else ()) + spec.shape
+def check_graph(graph: onnx.ModelProto, signature: Signature, name: str) -> None:
+    """Check that a graph is valid, self-contained and has its signature's tensors and axes.
+
+    Raises:
+        ExportError: naming the tensor, axis or operator at fault.
+    """
+    specs = (*signature.inputs, *signature.outputs)
+    values = (*graph.graph.input, *graph.graph.output)
+    if [value.name for value in values] != [spec.name for spec in specs]:
+        found = ", ".join(value.name for value in values)
+        raise ExportError(f"{name} came out with the tensors {found}: expected its signature's")
+    for spec, value in zip(specs, values, strict=True):
+        _check_axes(spec, value, signature, name)
+    if foreign := sorted({node.op_type for node in graph.graph.node if node.domain}):
+        raise ExportError(f"{name} needs operators outside ONNX's own: {', '.join(foreign)}")
+    if any(weight.external_data for weight in graph.graph.initializer):
+        raise ExportError(f"{name} keeps weights outside its file: expected them inline")
+    try:
+        onnx.checker.check_model(graph, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"{name} is no valid ONNX: {_cause(error)}") from error
 
 
-def _dynamic_shapes(module: nn.Module, signature: Signature) -> tuple[object, ...]:
-    """One entry per argument; a forward that takes ``*inputs`` wants them nested once more."""
-    batch = Dim("batch", min=1, max=signature.max_batch or None)
+def _check_axes(
+    spec: TensorSpec, value: onnx.ValueInfoProto, signature: Signature, name: str
+) -> None:
+    axes = (("batch",) if signature.max_batch else ()) + spec.shape
+    dims = [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    if len(dims) != len(axes):
+        raise ExportError(f"{name}: {spec.name} came out with {len(dims)} axes: expected {axes}")
+    for axis, dim in zip(axes, dims, strict=True):
+        if dim != axis:
+            kind = "auto-named" if isinstance(dim, str) else "constant"
+            raise ExportError(f"{name}: axis '{axis}' of {spec.name} came out {kind} as {dim}")
+
+
+def _dynamic_shapes(module: nn.Module, signature: Signature) -> tuple[Any, ...]:
+    """One entry per argument; those of a ``*`` parameter are nested once more."""
+    dims = {"batch": Dim("batch", min=1, max=signature.max_batch or None)}
+    lead = ("batch",) if signature.max_batch else ()
     shapes = tuple(
         {
-            index: batch if axis == "batch" else Dim.DYNAMIC
-            for index, axis in enumerate(axes_of(spec, signature))
+            index: dims.setdefault(axis, Dim(axis))
+            for index, axis in enumerate((*lead, *spec.shape))
             if isinstance(axis, str)
         }
         for spec in signature.inputs
     )
-    takes_any = module.forward.__code__.co_flags & inspect.CO_VARARGS
-    return (shapes,) if takes_any else shapes
+    parameters = inspect.signature(module.forward).parameters.values()
+    starred = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+    return (shapes,) if starred else shapes
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what torch's exporter says about itself; a user can act on none of it."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # "torchvision is not installed", on every export
+    try:
+        with warnings.catch_warnings():
+            # torch copies its own deprecated classes; several inputs share an axis by design
+            warnings.filterwarnings("ignore", ".*LeafSpec.*is deprecated", FutureWarning)
+            warnings.filterwarnings("ignore", "# The axis name: .* will not be used", UserWarning)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _forget_origins(graph: onnx.ModelProto) -> None:
+    """Drop what names this machine's paths or torch's internals, so that equal models are equal."""
+    del graph.graph.value_info[:]
+    del graph.graph.metadata_props[:]
+    for item in (*graph.graph.node, *graph.graph.input, *graph.graph.output):
+        del item.metadata_props[:]
+    for weight in graph.graph.initializer:
+        del weight.metadata_props[:]
+
+
+def _cause(error: BaseException) -> str:
+    """The operator at fault, else the innermost error's first line."""
+    if operator := re.search(r"op='([\w.:]+)'", str(error)):
+        return f"ONNX has no operator for {operator[1]}; write it with others"
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0]

@@ -1,9 +1,12 @@
-"""Which tests run where: a marked test needs what its marker names."""
+"""Which tests run where, and the toy models that many tests share."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,3 +35,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The toy recipe, trained: its runs folder and what ``train`` returned."""
+
+    runs: Path
+    result: dict[str, Any]
+
+    def folders(self, model: str) -> list[Path]:
+        """Checkpoints of one model."""
+        return sorted(self.runs.glob(f"{model}-*"))
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """``leanzoo train mlp-toy``: teacher, student and vanilla, in both settings. Read only."""
+    from rich.progress import Progress
+
+    from zoo import distill
+    from zoo.registry import get_recipe
+
+    runs = tmp_path_factory.mktemp("toy") / "runs"
+    distill.prepare(threads=1, device="cpu")
+    shop = distill.Workshop(runs, "cpu", Progress(disable=True))
+    recipe = get_recipe("mlp-toy")
+    methods = ["ffg2m", "vanilla"]
+    return Trained(runs, distill.train(recipe, [recipe.seed], methods, True, shop))

@@ -130,8 +130,10 @@ def relu_dropout(x: torch.Tensor, p: float, random: np.random.Generator) -> torc
     Args:
         x: any shape; overwritten.
         p: fraction dropped, 0..1.
-        random: source of the mask.
+        random: source of the mask; on a GPU torch's own generator is.
     """
+    if x.is_cuda:
+        return F.dropout(x.relu_(), p, inplace=True)
     result: torch.Tensor = _ReluDropout.apply(x, p, random)
     return result
 

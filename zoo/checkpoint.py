@@ -63,7 +63,12 @@ def load(path: Path | str) -> tuple[Artifact, nn.Module, Any]:
     raw = json.loads((artifact.path / CONFIG).read_text())
     config = from_table(spec.config, raw, str(artifact.path / CONFIG))
     model = spec.build(config)
-    model.load_state_dict(load_file(artifact.path / WEIGHTS))
+    try:
+        model.load_state_dict(load_file(artifact.path / WEIGHTS))
+    except RuntimeError:
+        raise ArtifactError(
+            f"{path} holds weights of another architecture; remove it and train again"
+        ) from None
     return artifact, model.eval(), config
 
 

@@ -169,7 +169,7 @@ def _check_values(spec: TensorSpec, array: np.ndarray, sizes: Mapping[str, int])
         return
     if np.issubdtype(array.dtype, np.floating):
         if not np.isfinite(array).all():
-            row = np.argwhere(~np.isfinite(array))[0][0]
+            row = np.argwhere(~np.isfinite(np.atleast_1d(array)))[0][0]
             raise SignatureError(f"input '{spec.name}' is NaN or infinite in row {row}: clean it")
     elif array.dtype == np.dtype(object):
         for item in array.ravel():
@@ -229,7 +229,7 @@ class Artifact:
         files = {
             str(p.relative_to(folder)): sha256_file(p)
             for p in sorted(folder.rglob("*"))
-            if p.is_file() and p.name != ARTIFACT_FILE
+            if p.is_file() and p != folder / ARTIFACT_FILE
         }
         raw = {**asdict(self), "files": files}
         del raw["path"]
@@ -250,11 +250,13 @@ class Artifact:
             signature = Signature.from_dict(raw.pop("signature")) if raw["signature"] else None
             raw.pop("signature", None)
             artifact = Artifact(path=path, signature=signature, **raw)
-        except FileNotFoundError:
+            if not all(isinstance(value, dict) for value in (artifact.recipe, artifact.files)):
+                raise TypeError("recipe and files must be tables")
+        except (FileNotFoundError, NotADirectoryError):
             raise ArtifactError(
                 f"{path} has no {ARTIFACT_FILE}: not an artifact, or half-written; make it again"
             ) from None
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise ArtifactError(
                 f"{path / ARTIFACT_FILE} cannot be read ({error}); make the artifact again"
             ) from None
@@ -268,7 +270,11 @@ class Artifact:
         Raises:
             ArtifactError: naming the first file at fault.
         """
-        present = {str(p.relative_to(self.path)) for p in self.path.rglob("*") if not p.is_dir()}
+        present = {
+            str(p.relative_to(self.path))
+            for p in self.path.rglob("*")
+            if p.is_symlink() or not p.is_dir()
+        }
         for name in sorted(present - set(self.files) - {ARTIFACT_FILE}):
             raise ArtifactError(f"{self.path / name} is not in the manifest; remove it")
         for name, digest in self.files.items():

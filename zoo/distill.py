@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from zoo import checkpoint
 from zoo.blocks import keep_large_buffers
 from zoo.contract import Artifact, ArtifactError
 from zoo.registry import get_spec
-from zoo.spec import VANILLA, Recipe, config_of, from_table
+from zoo.spec import VANILLA, Recipe, RecipeError, config_of, from_table
 from zoo.train import fit
 
 RESULT = "train.json"
@@ -64,8 +65,7 @@ def train(
     """
     began = time.perf_counter()
     spec = get_spec(recipe.model)
-    for method in methods:
-        from_table(spec.distill_config, recipe.by(method).distill, "--methods")
+    _check(recipe, methods, shop)
     settings = {"": {}, **(spec.also if also else {})}
     per_seed: dict[int, dict[str, dict[str, Any]]] = {}
     runs: dict[int, Artifact] = {}
@@ -89,10 +89,26 @@ def train(
         "run": runs[best].path.name,
         "seconds": round(time.perf_counter() - began, 2),
     }
-    folder = shop.runs / recipe.name
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / RESULT, result)
+    write_json(shop.runs / recipe.name / RESULT, result)
     return result
+
+
+def _check(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> None:
+    """Refuse before the first epoch what would fail after hours of them."""
+    for method in methods:
+        from_table(get_spec(recipe.model).distill_config, recipe.by(method).distill, "--methods")
+        if method != VANILLA and recipe.teacher is None:
+            raise RecipeError(
+                f"{recipe.name} has no teacher, which '{method}' needs: add one to the recipe or "
+                f"use --methods {VANILLA}"
+            )
+    try:
+        shop.runs.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=shop.runs).close()
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot write {shop.runs}: {error.strerror}; choose another folder with --runs"
+        ) from None
 
 
 def _train_seed(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> dict[str, Artifact]:
@@ -148,7 +164,7 @@ def _taught(teachers: Sequence[Artifact], data: Any, shop: Workshop) -> torch.Te
 
 def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Workshop) -> Artifact:
     """The finished checkpoint of ``recipe``, trained now if there is none."""
-    path = shop.runs / f"{recipe.name}-{recipe.id}"
+    path = checkpoint_path(recipe, shop.runs)
     if path.exists():
         return Artifact.load(path)
     spec, data = get_spec(recipe.model), lazy.get()
@@ -167,6 +183,11 @@ def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Worksh
     }
     parents = {f"teacher_{n}": teacher.digest for n, teacher in enumerate(teachers, start=1)}
     return checkpoint.save(path, model, config, recipe, metrics, tuple(data.labels), parents)
+
+
+def checkpoint_path(recipe: Recipe, runs: Path) -> Path:
+    """Where a recipe's checkpoint is, or will be."""
+    return runs / f"{recipe.name}-{recipe.id}"
 
 
 def _summary(per_seed: dict[int, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
@@ -205,16 +226,22 @@ def result_of(runs: Path, name: str) -> dict[str, Any]:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that a reader sees the old file or the new one, never half of it."""
     scratch = path.with_name(f".{path.name}.new")
-    scratch.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
-    scratch.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+        scratch.replace(path)
+    except OSError as error:
+        raise ArtifactError(f"cannot write {path}: {error.strerror}; free space") from None
 
 
 def prepare(threads: int, device: str) -> None:
     """Set torch's threads and allocator for full-batch training.
 
     Raises:
-        ArtifactError: cuda asked for where there is none.
+        ArtifactError: an unknown device, or cuda asked for where there is none.
     """
+    if device not in ("cpu", "cuda"):
+        raise ArtifactError(f"device is '{device}': expected cpu or cuda")
     if device == "cuda" and not torch.cuda.is_available():
         raise ArtifactError("no CUDA device here: use --device cpu")
     torch.set_num_threads(threads)

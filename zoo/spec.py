@@ -66,6 +66,17 @@ class Recipe:
     teacher: Recipe | None = None
     teachers: int = 1
 
+    def __post_init__(self) -> None:
+        if self.select not in ("accuracy", "loss"):
+            raise ValueError(f"select is '{self.select}': expected accuracy or loss")
+        if min(self.epochs, self.patience, self.teachers) < 1 or self.seed < 0 or self.lr <= 0:
+            raise ValueError("expected epochs, patience, teachers >= 1, seed >= 0 and lr > 0")
+
+    @property
+    def method(self) -> str:
+        """The distillation method; vanilla where the recipe names none."""
+        return str(self.distill.get("method", VANILLA))
+
     @property
     def id(self) -> str:
         """Hash of everything that determines the weights; equal ids, equal weights."""
@@ -122,6 +133,8 @@ class Export:
         rows: (data, config, ids) → real inputs; ids choose rows, queries or nodes.
         served: published for requests; otherwise only benchmarked.
         suits: config → whether this form is worth exporting for such a model.
+        exact: its answers to ``rows`` are the model's own; to a sample of the neighbours they
+            are not.
     """
 
     doc: str
@@ -130,6 +143,7 @@ class Export:
     rows: Callable[[Any, Any, np.ndarray], dict[str, np.ndarray]]
     served: bool = True
     suits: Callable[[Any], bool] = lambda config: True
+    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -185,9 +199,10 @@ def from_table(kind: type, table: Mapping[str, Any], where: str) -> Any:
             raise RecipeError(f"unknown key '{key}' in {where}: {near(key, types)}")
         if types[key] is float and type(value) is int:
             values[key] = float(value)
-        elif types[key] in (int, float, str, dict, bool) and type(value) is not types[key]:
+        plain = typing.get_origin(types[key]) or types[key]
+        if plain in (int, float, str, dict, bool) and type(values[key]) is not plain:
             raise RecipeError(
-                f"'{key}' in {where} is {value!r}: expected a value of type {types[key].__name__}"
+                f"'{key}' in {where} is {value!r}: expected a value of type {plain.__name__}"
             )
     try:
         return kind(**values)
@@ -214,16 +229,20 @@ def read_recipes(path: Path) -> dict[str, Recipe]:
 
 
 def _recipe(name: str, table: Mapping[str, Any], where: str) -> Recipe:
-    """One recipe; its teacher inherits dataset and seed."""
+    """One recipe; its teacher inherits dataset, data and seed."""
+    if not isinstance(table, dict):
+        raise RecipeError(f"{where} is {table!r}: expected a table of keys; see recipes.toml")
     values = {"name": name, **table}
     raw_teacher = values.pop("teacher", None)
     fields = {f.name: f.type for f in dataclasses.fields(Recipe)}
-    for key in set(values) - set(fields):
+    for key in sorted(set(values) - set(fields)):
         raise RecipeError(f"unknown key '{key}' in {where}: {near(key, fields)}")
-    for key in {"model", "dataset"} - set(values):
+    for key in sorted({"model", "dataset"} - set(values)):
         raise RecipeError(f"{where} lacks '{key}'; add it")
     teacher = None
     if raw_teacher is not None:
+        if not isinstance(raw_teacher, dict):
+            raise RecipeError(f"'teacher' in {where} is {raw_teacher!r}: expected a table of keys")
         shared = {k: values[k] for k in ("dataset", "data", "seed") if k in values}
         teacher_name = f"{raw_teacher.get('model', 'teacher')}-{values['dataset']}"
         teacher = _recipe(teacher_name, {**shared, **raw_teacher}, f"{where}.teacher")

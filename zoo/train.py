@@ -8,7 +8,7 @@ import torch
 from rich.progress import Progress
 from torch import nn
 
-from zoo.spec import Objective, Recipe
+from zoo.spec import Objective, Recipe, RecipeError
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ def fit(model: nn.Module, objective: Objective, recipe: Recipe, progress: Progre
         objective: loss and validation score.
         recipe: epochs, patience, learning rate and weight decay.
         progress: shows the epochs.
+
+    Raises:
+        RecipeError: no epoch had a finite score.
     """
     optimiser = torch.optim.Adam(
         model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
@@ -55,6 +58,8 @@ def fit(model: nn.Module, objective: Objective, recipe: Recipe, progress: Progre
         if epoch - best.best_epoch >= recipe.patience:
             break
     progress.update(task, total=epoch)
+    if not kept:
+        raise RecipeError(f"training {recipe.name} diverged: no finite score; choose a smaller lr")
     model.load_state_dict(kept)
     model.eval()
     return Fit(epoch, best.best_epoch, best.score)

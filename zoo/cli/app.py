@@ -23,7 +23,10 @@ VERBS = ("zoo.cli.learn", "zoo.cli.deploy", "zoo.cli.measure")
 
 
 def main() -> None:
-    """Run the command line; any failure a user can cause ends in one line and exit code 1."""
+    """Run the command line; any failure a user can cause ends in one line.
+
+    Exit code 2: a verb or option that does not exist or got a wrong value; 1: any other failure.
+    """
     for module in VERBS:
         importlib.import_module(module)
     try:
@@ -42,25 +45,35 @@ def main() -> None:
 
 def _failure(error: Exception) -> int:
     """Say what a user can mend; let anything else show its traceback."""
-    import click
-
     from zoo.contract import LeanzooError
 
-    if isinstance(error, click.ClickException):
-        error.show()
-        return error.exit_code
-    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+    code = 1
+    if hasattr(error, "format_message"):  # a usage error, click's or that of typer's copy of it
+        code, message = 2, _usage(error)
+        if not message:  # no verb: the help is on the screen
+            return code
+    elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         message = f"{error.name} is not installed: pip install 'leanzoo[{EXTRAS[error.name]}]'"
     elif isinstance(error, LeanzooError):
-        message = " ".join(str(error).split())
+        message = str(error)
     else:
         raise error
+    message = " ".join(message.split())
     for note in getattr(error, "__notes__", []):  # such as the end of a server's log
         print(note, file=sys.stderr)
     print(f"leanzoo: {message}", file=sys.stderr)
     if "--json" in sys.argv:
         print(json.dumps({"error": message}))
-    return 1
+    return code
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with the arguments, and whose help to read."""
+    message: str = error.format_message()
+    context = getattr(error, "ctx", None)
+    if not message or context is None:
+        return message
+    return f"{message} (see '{context.command_path} --help')"
 
 
 EXTRAS = {

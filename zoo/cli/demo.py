@@ -23,7 +23,6 @@ def run_demo(name: str, repository: Path, runs: Path, threads: int) -> dict[str,
         ``bench`` as ``bench`` gives it.
     """
     from benchmarks.ladder import bench
-
     from zoo import distill
     from zoo.registry import get_recipe
 

@@ -61,7 +61,6 @@ def export(
 def export_recipe(name: str, runs: Path, forms: list[str] | None = None) -> list[Artifact]:
     """Export the student that ``train`` chose."""
     from export.to_onnx import export_checkpoint
-
     from zoo.distill import result_of
 
     run = runs / result_of(runs, name)["run"]
@@ -93,7 +92,6 @@ def publish_recipe(name: str, runs: Path, repository: Path) -> list[Any]:
     """Publish every export of a recipe, each with its model card."""
     from export.card import card
     from export.repository import publish as publish_artifact
-
     from zoo.contract import Artifact, ArtifactError
     from zoo.distill import result_of
 

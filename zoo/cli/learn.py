@@ -73,7 +73,9 @@ def train(
         Path | None, typer.Option(help="Train on this file of yours; the model is named after it.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds; the recipe's and the next ones.")] = 1,
-    seed: Annotated[int | None, typer.Option(help="First seed, instead of the recipe's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="First seed, instead of the recipe's.")
+    ] = None,
     methods: Annotated[
         str | None,
         typer.Option(
@@ -95,9 +97,10 @@ def train(
     again, it goes on behind the last finished model.
     """
     from zoo import distill
+    from zoo.spec import VANILLA
 
     wanted = changed(recipe, data, seed, epochs)
-    chosen = methods.split(",") if methods else [wanted.distill["method"], "vanilla"]
+    chosen = methods.split(",") if methods else [wanted.method, VANILLA]
     distill.prepare(threads, device)
     with progress() as bars:
         shop = distill.Workshop(runs, device, bars)
@@ -125,7 +128,8 @@ def changed(name: str, data: Path | None, seed: int | None, epochs: int | None) 
         if not data.is_file():
             raise DataError(f"no file {data}: give the path of your own data")
         recipe = recipe.using(dataset=str(data), dataset_sha256=sha256_file(data))
-        tag = "".join(c if c.isalnum() else "-" for c in data.stem.lower()).strip("-") or "own"
+        plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in data.stem.lower())
+        tag = plain.strip("-") or "own"
         recipe = replace(recipe, name=f"{recipe.model}-{tag}")
         if recipe.teacher:
             teacher = replace(recipe.teacher, name=f"{recipe.teacher.model}-{tag}")

@@ -49,7 +49,7 @@ MODELS = [
     _teacher(teacher.GATConfig, "Graph attention network (Velickovic et al. 2018)."),
 ]
 
-DATASETS = (*data.GRAPHS, data.TOY)
+DATASETS = (*data.GRAPHS, data.TOY, data.POWER_LAW)
 
 
 def describe(dataset: str) -> dict[str, object]:

@@ -73,7 +73,10 @@ class WeightedSum(nn.Module):
 
 
 class Attention(nn.Module):
-    """One GAT layer; an edge's weight multiplies exp(score). Shapes: (sources, in) → (targets, out)."""
+    """One GAT layer; an edge's weight multiplies exp(score).
+
+    Shapes: h (sources, in) → (targets, out).
+    """
 
     def __init__(self, conv: nn.Module) -> None:
         super().__init__()

@@ -22,10 +22,12 @@ from zoo.spec import Export
 
 Arrays = dict[str, np.ndarray]
 
+FANOUT = 15  # neighbours of a node that the sampled form keeps, as in GLNN's comparison
+
 
 def dense_rows(data: GraphData, _: MLPConfig | TeacherConfig, ids: np.ndarray) -> Arrays:
     """Raw dense features of nodes. Shapes: x (nodes, features)."""
-    return {"x": data.dense[ids]}
+    return {"x": data.dense.take(ids, axis=0)}
 
 
 def feature_rows(data: GraphData, config: MLPConfig | TeacherConfig, ids: np.ndarray) -> Arrays:
@@ -36,12 +38,18 @@ def feature_rows(data: GraphData, config: MLPConfig | TeacherConfig, ids: np.nda
 def sparse_rows(data: GraphData, _: MLPConfig | TeacherConfig, ids: np.ndarray) -> Arrays:
     """Padded ids and values of nodes' features. Shapes: (nodes, max_nnz)."""
     feature_ids, values = data.padded
-    return {"feature_ids": feature_ids[ids], "feature_values": values[ids]}
+    return {
+        "feature_ids": feature_ids.take(ids, axis=0),
+        "feature_values": values.take(ids, axis=0),
+    }
 
 
 def whole_rows(data: GraphData, config: TeacherConfig, _: np.ndarray) -> Arrays:
     """The whole graph, whichever nodes are asked for."""
-    features = feature_rows(data, config, np.arange(len(data.full.y)))
+    if config.sparse:
+        features = dict(zip(("feature_ids", "feature_values"), data.padded, strict=True))
+    else:
+        features = {"x": data.dense}
     return features | _named(data.adjacency(config.kind).whole(), "")
 
 
@@ -51,12 +59,10 @@ def block_rows(data: GraphData, config: TeacherConfig, ids: np.ndarray) -> Array
     return _expanded(data, config, nodes, blocks)
 
 
-def sampled_rows(
-    data: GraphData, config: TeacherConfig, ids: np.ndarray, fanout: int, seed: int
-) -> Arrays:
-    """As ``block_rows`` with at most ``fanout`` neighbours of each node."""
-    random = np.random.default_rng(seed)
-    nodes, blocks = data.adjacency(config.kind).expand(ids, config.layers, fanout, random)
+def sampled_rows(data: GraphData, config: TeacherConfig, ids: np.ndarray) -> Arrays:
+    """As ``block_rows`` with at most FANOUT neighbours of each node; equal ids, equal draw."""
+    random = np.random.default_rng(ids)
+    nodes, blocks = data.adjacency(config.kind).expand(ids, config.layers, FANOUT, random)
     return _expanded(data, config, nodes, blocks)
 
 
@@ -126,5 +132,14 @@ TEACHER_FORMS = {
     "whole": Export("whole graph", whole_signature, ExportedTeacher, whole_rows, served=False),
     "blocks": Export(
         "exact neighbourhood", block_signature, ExportedTeacher, block_rows, served=False
+    ),
+    "sampled": Export(
+        f"neighbourhood sampled with fan-out {FANOUT}",
+        block_signature,
+        ExportedTeacher,
+        sampled_rows,
+        served=False,
+        exact=False,
+        suits=lambda _: False,  # asked through the graph that 'blocks' exports
     ),
 }

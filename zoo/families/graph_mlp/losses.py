@@ -91,9 +91,9 @@ def high_loss(teacher: torch.Tensor, edges: np.ndarray, temperature: float) -> L
     def log_pattern(logits: torch.Tensor) -> torch.Tensor:
         return ((logits[u] - logits[v]).abs() / temperature).log_softmax(dim=-1)
 
-    target = log_pattern(teacher).exp()
-    constant = (target * log_pattern(teacher)).sum() / len(u)
-    return lambda z: constant - (target * log_pattern(z)).sum() / len(u)
+    target, pairs = log_pattern(teacher).exp(), max(len(u), 1)
+    constant = (target * log_pattern(teacher)).sum() / pairs
+    return lambda z: constant - (target * log_pattern(z)).sum() / pairs
 
 
 def labelled_loss(z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -51,17 +51,16 @@ class Adjacency:
         degree = np.bincount(both[1], minlength=n_nodes)
         self.indices = both[0][order].astype(np.int64)
         self.indptr = np.concatenate([[0], np.cumsum(degree)])
-        target = np.repeat(np.arange(n_nodes), degree)
-        self.weight, self.self_weight = _weights(kind, degree, self.indices, target)
-        self._local = np.full(n_nodes, -1, dtype=np.int64)
+        self._target = np.repeat(np.arange(n_nodes), degree)
+        self.weight, self.self_weight = _weights(kind, degree, self.indices, self._target)
+        self._local = np.empty(n_nodes, dtype=np.int64)  # scratch of ``_number``
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
 
     def whole(self) -> Block:
         """All nodes and all edges."""
-        target = np.repeat(np.arange(len(self)), np.diff(self.indptr))
-        return Block(self.indices, target, self.weight, self.self_weight)
+        return Block(self.indices, self._target, self.weight, self.self_weight)
 
     def expand(
         self,
@@ -91,23 +90,25 @@ class Adjacency:
     def _hop(
         self, nodes: np.ndarray, fanout: int, random: np.random.Generator | None
     ) -> tuple[np.ndarray, Block]:
-        start, end = self.indptr.take(nodes), self.indptr.take(nodes + 1)
-        degree = end - start
-        target = np.repeat(np.arange(len(nodes)), degree)
+        start = self.indptr.take(nodes)
+        degree = self.indptr.take(nodes + 1) - start
+        counts = np.minimum(degree, fanout) if fanout else degree
+        ends = np.cumsum(counts)
+        target = np.repeat(np.arange(len(nodes)), counts)
         edge = np.arange(len(target))
-        edge += np.repeat(end - np.cumsum(degree), degree)
+        edge += np.repeat(start + counts - ends, counts)
+        if fanout and len(many := np.flatnonzero(degree > fanout)):
+            assert random is not None
+            positions = (ends[many] - fanout)[:, None] + np.arange(fanout)
+            edge[positions] = start[many][:, None] + _draw(degree[many], fanout, random)
         weight = self.weight.take(edge)
         if fanout:
-            assert random is not None
-            kept = _draw(degree, fanout, random)
-            scale = np.maximum(degree / fanout, 1).astype(np.float32)
-            edge, target = edge[kept], target[kept]
-            weight = weight[kept] * scale[target]
+            weight *= np.maximum(degree / fanout, 1).astype(np.float32).take(target)
         sources, local = self._number(nodes, self.indices.take(edge))
         return sources, Block(local, target, weight, self.self_weight.take(nodes))
 
     def _number(self, nodes: np.ndarray, neighbours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Number ``nodes``, then each new neighbour, 0, 1, …: all ids, and the neighbours' numbers."""
+        """Number ``nodes`` and each new neighbour 0, 1, …: all ids, and the neighbours' numbers."""
         local, place = self._local, np.arange(len(neighbours))
         local[neighbours] = place  # the last of equal ids wins, and is kept below
         local[nodes] = -1
@@ -135,8 +136,13 @@ def _weights(
 
 
 def _draw(degree: np.ndarray, fanout: int, random: np.random.Generator) -> np.ndarray:
-    """Positions of at most ``fanout`` edges of each target, drawn without replacement."""
-    target = np.repeat(np.arange(len(degree)), degree)
-    order = np.lexsort((random.random(len(target)), target))
-    rank = np.arange(len(target)) - np.repeat(np.cumsum(degree) - degree, degree)
-    return np.sort(order[rank < fanout])
+    """Draw ``fanout`` different numbers below each degree, in time independent of the degree.
+
+    Floyd's algorithm (Bentley & Floyd 1987), over all targets at once. Shapes: (targets, fanout).
+    """
+    last = degree - np.arange(fanout, 0, -1)[:, None]
+    drawn = (random.random(last.shape) * (last + 1)).astype(np.int64)
+    for row in range(1, fanout):
+        taken = (drawn[:row] == drawn[row]).any(axis=0)
+        np.copyto(drawn[row], last[row], where=taken)
+    return drawn.T

@@ -1,0 +1,52 @@
+"""How much memory one pass through an ONNX graph needs, found before it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def peak_bytes(file: Path, inputs: Shapes) -> int:
+    """The most that is alive at once: weights, inputs, and results until their last use.
+
+    Args:
+        file: the graph.
+        inputs: complete shape of every input.
+    """
+    graph = _with_shapes(file, inputs)
+    size = {value.name: _bytes(value) for value in (*graph.input, *graph.value_info, *graph.output)}
+    last_use = {name: step for step, node in enumerate(graph.node) for name in node.input}
+    kept = {value.name for value in graph.output}
+    alive = sum(size[value.name] for value in graph.input)
+    alive += sum(onnx.numpy_helper.to_array(weight).nbytes for weight in graph.initializer)
+    peak = alive
+    for step, node in enumerate(graph.node):
+        alive += sum(size.get(name, 0) for name in node.output)
+        peak = max(peak, alive)
+        done = {name for name in (*node.input, *node.output) if last_use.get(name, step) == step}
+        alive -= sum(size.get(name, 0) for name in done - kept)
+    return peak
+
+
+def _with_shapes(file: Path, inputs: Shapes) -> onnx.GraphProto:
+    """The graph with the shape of every tensor that can be inferred."""
+    model = onnx.load(file)
+    for value in model.graph.input:
+        for dim, length in zip(value.type.tensor_type.shape.dim, inputs[value.name], strict=True):
+            dim.dim_value = length
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    return onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+
+
+def _bytes(value: onnx.ValueInfoProto) -> int:
+    """Size of a tensor whose shape is known; an unknown axis counts as 1."""
+    tensor = value.type.tensor_type
+    lengths = [dim.dim_value or 1 for dim in tensor.shape.dim]
+    item = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).itemsize
+    return int(np.prod(lengths, dtype=np.int64)) * item

@@ -1,0 +1,186 @@
+"""Publishes ONNX artifacts into a Triton model repository.
+
+<repository>/<model>/
+  config.pbtxt     what Triton is told
+  labels.txt       class names, one per line
+  card.md          the model card, where given
+  warmup/          <input>-1: a real row
+  <version>/       1, 2, …: model.onnx and artifact.json, whose metrics["shared"] holds the sha256
+                   of the files above as they were published with it
+
+A version is prepared in a hidden folder, then moved into place by renames, which are undone if
+one fails. The latest version's artifact tells whether anything was changed since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from export.errors import ExportError
+from export.to_onnx import LABELS_FILE, MODEL_FILE, WARMUP
+from export.triton_config import config_of, to_text
+from zoo.contract import Artifact, ArtifactError, sha256_file
+
+CONFIG_FILE = "config.pbtxt"
+CARD_FILE = "card.md"
+SHARED = "shared"
+
+
+@dataclass(frozen=True)
+class PublishedVersion:
+    """Where a model is published.
+
+    Attributes:
+        model: its name in the repository.
+        version: its number.
+        path: folder of the version.
+        changed: False when the very same content was there already.
+    """
+
+    model: str
+    version: int
+    path: Path
+    changed: bool
+
+
+def publish(folder: Path, repository: Path, card: str | None = None) -> PublishedVersion:
+    """Publish an ONNX artifact as the next version of its model.
+
+    Args:
+        folder: the artifact.
+        repository: made if missing.
+        card: text of the model card.
+
+    Raises:
+        ArtifactError: not an artifact, half-written or changed.
+        ExportError: not an ONNX artifact, not meant to be served, or the repository cannot be
+            written; the repository is then as it was.
+    """
+    artifact = Artifact.load(folder)
+    _check_servable(artifact)
+    target = repository / artifact.model
+    with _scratch(repository, artifact.model) as scratch:
+        latest = max(versions_of(target), default=0)
+        staged = scratch / artifact.model
+        published = _stage(artifact, staged, str(latest + 1), card)
+        if latest and _same(published, target / str(latest)):
+            return PublishedVersion(artifact.model, latest, target / str(latest), False)
+        if target.exists():
+            _replace(staged, target, scratch / "old", str(latest + 1))
+        else:
+            os.rename(staged, target)
+    return PublishedVersion(artifact.model, latest + 1, target / str(latest + 1), True)
+
+
+def versions_of(target: Path) -> list[int]:
+    """Version numbers of a published model, ascending."""
+    names = [path.name for path in target.glob("*") if path.is_dir()]
+    return sorted(int(n) for n in names if n.isascii() and n.isdigit() and n[0] != "0")
+
+
+def check_published(target: Path) -> Artifact:
+    """Check the latest version of a published model and the files it shares with others.
+
+    Raises:
+        ArtifactError: no version, or the first file that is missing or was changed.
+    """
+    numbers = versions_of(target)
+    if not numbers:
+        raise ArtifactError(f"{target} has no version: publish the model")
+    artifact = Artifact.load(target / str(numbers[-1]))
+    for name, digest in artifact.metrics.get(SHARED, {}).items():
+        file = target / name
+        if not file.is_file() or sha256_file(file) != digest:
+            raise ArtifactError(f"{file} is missing or was changed; publish the model again")
+    return artifact
+
+
+def _check_servable(artifact: Artifact) -> None:
+    if artifact.kind != "onnx":
+        raise ExportError(f"{artifact.path} is a {artifact.kind} artifact: expected onnx")
+    if not artifact.metrics["served"]:
+        raise ExportError(f"{artifact.model} is exported for benchmarks: it cannot be published")
+
+
+@contextlib.contextmanager
+def _scratch(repository: Path, model: str) -> Iterator[Path]:
+    """A hidden folder inside the repository, on its file system; gone in the end."""
+    scratch: Path | None = None
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{model}-", dir=repository))
+        yield scratch
+    except OSError as error:
+        raise ExportError(
+            f"cannot publish {model} into {repository}: {error.strerror or error}; "
+            "free space or choose another folder"
+        ) from error
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _stage(artifact: Artifact, staged: Path, version: str, card: str | None) -> Artifact:
+    """Write a complete model folder with one version; the version's artifact."""
+    (staged / version).mkdir(parents=True)
+    for name in artifact.files:
+        goal = staged / (version if name == MODEL_FILE else "") / name
+        goal.parent.mkdir(exist_ok=True)
+        shutil.copyfile(artifact.path / name, goal)
+    (staged / CONFIG_FILE).write_text(to_text(config_of(artifact)))
+    if card is not None:
+        (staged / CARD_FILE).write_text(card)
+    shared = {name: sha256_file(staged / name) for name in _shared_names(staged)}
+    published = replace(
+        artifact,
+        kind="published",
+        metrics={**artifact.metrics, SHARED: shared},
+        parents={**artifact.parents, "onnx": artifact.digest},
+    )
+    return published.write(staged / version)
+
+
+def _shared_names(folder: Path) -> list[str]:
+    """Files that all versions of a model share; the configuration last."""
+    names = [name for name in (LABELS_FILE, CARD_FILE) if (folder / name).is_file()]
+    warmup = sorted(f"{WARMUP}/{path.name}" for path in (folder / WARMUP).glob("*"))
+    return [*names, *warmup, *([CONFIG_FILE] if (folder / CONFIG_FILE).is_file() else [])]
+
+
+def _same(published: Artifact, latest: Path) -> bool:
+    """Whether the latest version is intact and equal to ``published``."""
+    try:
+        present = check_published(latest.parent)
+    except ArtifactError:
+        return False
+    return (present.files, present.metrics[SHARED]) == (published.files, published.metrics[SHARED])
+
+
+def _replace(staged: Path, target: Path, backup: Path, version: str) -> None:
+    """Move the version, then the shared files, into place; undo all of it if one move fails."""
+    stale = sorted(set(_shared_names(target)) - set(_shared_names(staged)))
+    names = _shared_names(staged)
+    for name in _shared_names(target):
+        (backup / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(target / name, backup / name)
+    (target / WARMUP).mkdir(exist_ok=True)
+    os.rename(staged / version, target / version)
+    try:
+        for name in names:
+            os.replace(staged / name, target / name)
+        for name in stale:
+            (target / name).unlink()
+    except BaseException:
+        os.rename(target / version, staged / version)
+        for name in {*names, *stale}:
+            if (backup / name).exists():
+                os.replace(backup / name, target / name)
+            else:
+                (target / name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,97 @@
+"""Triton's configuration of a model, derived from its artifact through Triton's own schema."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+from tritonclient.utils import np_to_triton_dtype
+
+from export.errors import ExportError
+from export.to_onnx import LABELS_FILE
+from zoo.contract import Artifact, Signature, TensorSpec
+
+BACKEND = "onnxruntime"
+LABELLED = "probabilities"
+MAX_QUEUE = 1024
+VERSIONS_SERVED = 2
+
+
+def config_of(artifact: Artifact) -> Any:
+    """The ModelConfig message of an artifact.
+
+    Raises:
+        ExportError: the artifact has no signature.
+    """
+    signature = artifact.signature
+    if signature is None:
+        raise ExportError(f"{artifact.path} has no signature: export the model again")
+    config = model_config_pb2.ModelConfig(
+        name=artifact.model, backend=BACKEND, max_batch_size=signature.max_batch
+    )
+    for spec in signature.inputs:
+        config.input.add(name=spec.name, data_type=_dtype(spec), dims=_dims(spec))
+    for spec in signature.outputs:
+        output = config.output.add(name=spec.name, data_type=_dtype(spec), dims=_dims(spec))
+        if spec.name == LABELLED:
+            output.label_filename = LABELS_FILE
+    config.version_policy.latest.num_versions = VERSIONS_SERVED
+    for key, value in _parameters(signature).items():
+        config.parameters[key].string_value = value
+    if signature.max_batch:
+        _add_batching(config)
+        for batch in (1, signature.max_batch):
+            _add_warmup(config, signature, batch)
+    return config
+
+
+def to_text(config: Any) -> str:
+    """A configuration as the text of ``config.pbtxt``, read back and compared.
+
+    Raises:
+        ExportError: the text does not say what the configuration does.
+    """
+    text: str = text_format.MessageToString(config)
+    if text_format.Parse(text, model_config_pb2.ModelConfig()) != config:
+        raise ExportError(f"the configuration of {config.name} is lost in config.pbtxt: report it")
+    return text
+
+
+def _parameters(signature: Signature) -> dict[str, str]:
+    """What clients read (the signature) and what the backend reads (threads)."""
+    text = json.dumps(asdict(signature), sort_keys=True)
+    return {"signature": text, "intra_op_thread_count": "1", "inter_op_thread_count": "1"}
+
+
+def _add_batching(config: Any) -> None:
+    """Batch what is waiting, wait for nothing, and bound the queue.
+
+    No queue timeout: an expired request makes every later one fail (docs, "poison pill").
+    """
+    config.dynamic_batching.max_queue_delay_microseconds = 0
+    config.dynamic_batching.default_queue_policy.max_queue_size = MAX_QUEUE
+
+
+def _add_warmup(config: Any, signature: Signature, batch: int) -> None:
+    """A warm-up of ``batch`` rows; Triton repeats the file's one row to make a batch."""
+    warmup = config.model_warmup.add(name=f"batch-{batch}", batch_size=batch)
+    for spec in signature.inputs:
+        warmup.inputs[spec.name].data_type = _dtype(spec)
+        warmup.inputs[spec.name].dims.extend(_dims(spec))
+        warmup.inputs[spec.name].input_data_file = f"{spec.name}-1"
+
+
+def _dtype(spec: TensorSpec) -> int:
+    """Triton's name of a numpy dtype."""
+    name = np_to_triton_dtype(np.dtype(spec.dtype).type)
+    value: int = model_config_pb2.DataType.Value(f"TYPE_{'STRING' if name == 'BYTES' else name}")
+    return value
+
+
+def _dims(spec: TensorSpec) -> list[int]:
+    """Sizes of the axes without the batch; -1 where an axis is dynamic."""
+    return [axis if isinstance(axis, int) else -1 for axis in spec.shape]
