@@ -12,24 +12,22 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def peak_bytes(file: Path, inputs: Shapes) -> int:
-    """The most that is alive at once: weights, inputs, and results until their last use.
+    """The most that results take at once, each until its last use; weights and inputs not counted.
 
     Args:
         file: the graph.
         inputs: complete shape of every input.
     """
     graph = _with_shapes(file, inputs)
-    size = {value.name: _bytes(value) for value in (*graph.input, *graph.value_info, *graph.output)}
+    size = {value.name: _bytes(value) for value in (*graph.value_info, *graph.output)}
     last_use = {name: step for step, node in enumerate(graph.node) for name in node.input}
-    kept = {value.name for value in graph.output}
-    alive = sum(size[value.name] for value in graph.input)
-    alive += sum(onnx.numpy_helper.to_array(weight).nbytes for weight in graph.initializer)
-    peak = alive
+    last_use |= {value.name: len(graph.node) for value in graph.output}
+    alive = peak = 0
     for step, node in enumerate(graph.node):
         alive += sum(size.get(name, 0) for name in node.output)
         peak = max(peak, alive)
         done = {name for name in (*node.input, *node.output) if last_use.get(name, step) == step}
-        alive -= sum(size.get(name, 0) for name in done - kept)
+        alive -= sum(size.get(name, 0) for name in done)
     return peak
 
 

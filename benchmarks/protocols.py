@@ -26,38 +26,38 @@ TEST_QUERY = 10  # test nodes per query, where accuracy is measured
 
 def online_exact(pair: Pair, batch: int, plan: Plan) -> Outcome:
     """Protocol A; the teacher is not timed where its answers are not those of the full graph."""
-    queries = draw_queries(len(pair.y), batch, plan)
+    teacher, queries = pair.teacher("blocks"), draw_queries(len(pair.y), batch, plan)
     asked = queries[:CHECKED]
-    difference = max(float(np.abs(pair.exact.ask(ids) - pair.logits[ids]).max()) for ids in asked)
+    difference = max(float(np.abs(teacher.ask(ids) - pair.logits[ids]).max()) for ids in asked)
     reasons: tuple[str, ...] = ()
     if not difference <= TOLERANCE:
         reasons = (f"differs from the full graph by {difference:.3g}: at most {TOLERANCE:g}",)
     found = {"max_abs_diff": difference, "reasons": reasons}
-    return compare("A", pair, pair.exact, queries, plan, found)
+    return compare("A", pair, teacher, queries, plan, found)
 
 
 def online_sampled(pair: Pair, batch: int, plan: Plan) -> Outcome:
     """Protocol B."""
-    queries = draw_queries(len(pair.y), batch, plan)
+    teacher, queries = pair.teacher("sampled"), draw_queries(len(pair.y), batch, plan)
     parts = np.array_split(pair.test, max(1, len(pair.test) // TEST_QUERY))
-    sampled = np.concatenate([pair.sampled.ask(ids) for ids in parts])
+    sampled = np.concatenate([teacher.ask(ids) for ids in parts])
     y = pair.y[pair.test]
     found = {
         "accuracy": _accuracy(sampled, y),
         "exact_accuracy": _accuracy(pair.logits[pair.test], y),
     }
-    return compare("B", pair, pair.sampled, queries, plan, found)
+    return compare("B", pair, teacher, queries, plan, found)
 
 
 def offline(pair: Pair, plan: Plan) -> Outcome:
     """Protocol C; the teacher is not timed where its pass does not fit into memory."""
-    ids = np.arange(len(pair.y))
-    shapes = {name: array.shape for name, array in pair.whole.rows(ids).items()}
-    needed, available = peak_bytes(pair.whole.file, shapes), available_bytes()
+    teacher, ids = pair.teacher("whole"), np.arange(len(pair.y))
+    shapes = {name: array.shape for name, array in teacher.rows(ids).items()}
+    needed, available = peak_bytes(teacher.file, shapes), available_bytes()
     reasons: tuple[str, ...] = ()
     if needed > available:
         reasons = (f"needs {needed / 2**30:.1f} GiB: {available / 2**30:.1f} GiB are available",)
-    return compare("C", pair, pair.whole, [ids] * plan.most, plan, {"reasons": reasons})
+    return compare("C", pair, teacher, [ids] * plan.most, plan, {"reasons": reasons})
 
 
 def draw_queries(n_nodes: int, batch: int, plan: Plan) -> list[np.ndarray]:

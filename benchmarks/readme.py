@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.table import markdown_table
 from zoo.contract import LeanzooError
 
 README = Path(__file__).parents[1] / "README.md"
@@ -93,11 +94,9 @@ def accuracy(results: Path) -> str:
 
 def latency(results: Path) -> str:
     """The latency block: a table per recipe that was measured."""
-    from benchmarks.table import markdown_table
-
     files = sorted(path for path in results.glob("*.json") if path.name != ACCURACY_FILE)
-    tables = [markdown_table(_read(path)) for path in files]
-    return "\n\n".join(table.strip() for table in tables) or f"Latency: {NOT_RUN}."
+    measured = [_read(path) for path in files]
+    return markdown_table(measured).strip() or f"Latency: {NOT_RUN}."
 
 
 def averages(rows: Mapping[str, Any]) -> str:

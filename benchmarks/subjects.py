@@ -61,9 +61,9 @@ class Pair:
 
     Attributes:
         students: the served forms of the student.
-        exact: the teacher on the whole neighbourhood of the asked nodes.
-        sampled: the teacher on a sample of it.
-        whole: the teacher on the whole graph.
+        teacher: opens a form of the teacher: ``blocks``, the whole neighbourhood of the asked
+            nodes; ``sampled``, a part of it; ``whole``, the whole graph. A session keeps the
+            memory of its largest query, so each is opened where needed and then let go.
         logits: the teacher's own logits, computed by torch over the whole graph.
         y: classes of all nodes.
         test: ids of the test nodes.
@@ -71,9 +71,7 @@ class Pair:
     """
 
     students: tuple[Subject, ...]
-    exact: Subject
-    sampled: Subject
-    whole: Subject
+    teacher: Callable[[str], Subject]
     logits: np.ndarray
     y: np.ndarray
     test: np.ndarray
@@ -100,12 +98,11 @@ def open_pair(name: str, runs: Path, threads: int) -> Pair:
     if data.seen is not data.full:
         raise ArtifactError(f"'{name}' is inductive: only transductive recipes are benchmarked")
     out = runs / name / "bench"
-    teachers = open_forms(teacher_run, "teacher", out, data, threads)
+    students = ready_forms(run, "student", out, data, threads)
+    teachers = ready_forms(teacher_run, "teacher", out, data, threads)
     return Pair(
-        students=tuple(open_forms(run, "student", out, data, threads).values()),
-        exact=teachers["blocks"],
-        sampled=teachers["sampled"],
-        whole=teachers["whole"],
+        students=tuple(ready() for ready in students.values()),
+        teacher=lambda form: teachers[form](),
         logits=_logits(teacher_run, data),
         y=data.full.y,
         test=data.split["test"],
@@ -113,8 +110,10 @@ def open_pair(name: str, runs: Path, threads: int) -> Pair:
     )
 
 
-def open_forms(run: Path, role: str, out: Path, data: Any, threads: int) -> dict[str, Subject]:
-    """A checkpoint's forms by name, exported where they are not yet.
+def ready_forms(
+    run: Path, role: str, out: Path, data: Any, threads: int
+) -> dict[str, Callable[[], Subject]]:
+    """What opens each form of a checkpoint, exported where it is not yet.
 
     Args:
         run: the checkpoint.
@@ -128,8 +127,9 @@ def open_forms(run: Path, role: str, out: Path, data: Any, threads: int) -> dict
     artifacts = exported(trained, spec, list(forms_of(spec, config)), out, data)
     if "blocks" in artifacts:
         artifacts["sampled"] = artifacts["blocks"]  # the same graph, fed with fewer neighbours
+    rows = {form: partial(spec.exports[form].rows, data, config) for form in artifacts}
     return {
-        form: _open(artifact, role, form, partial(spec.exports[form].rows, data, config), threads)
+        form: partial(_open, artifact, role, form, rows[form], threads)
         for form, artifact in artifacts.items()
     }
 
@@ -180,8 +180,12 @@ def exported(
 
 
 def open_session(file: Path, threads: int) -> onnxruntime.InferenceSession:
-    """A graph in ONNX Runtime with all graph optimisations."""
+    """A graph in ONNX Runtime with all graph optimisations.
+
+    Memory patterns are off: they double the memory of a graph whose shapes change, for no speed.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.enable_mem_pattern = False
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])

@@ -40,7 +40,7 @@ def markdown_table(results: Sequence[Mapping[str, Any]]) -> str:
     """Results of ``bench`` as Markdown, one table per recipe with its conditions beneath."""
     parts = []
     for result in results:
-        lines = [HEADINGS, [":--" if h in TEXT_COLUMNS else "--:" for h in HEADINGS]]
+        lines = [list(HEADINGS), [":--" if h in TEXT_COLUMNS else "--:" for h in HEADINGS]]
         lines += _rows(result)
         table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
         notes = "\n\n".join([f"{conditions(result)}.", *_reasons(result)])

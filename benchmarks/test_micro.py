@@ -5,12 +5,13 @@ For developers, who compare one machine with itself; published numbers come from
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.subjects import MODEL_FILE, open_forms, open_session
+from benchmarks.subjects import MODEL_FILE, ready_forms, open_session
 from zoo import checkpoint
 from zoo.contract import Artifact
 from zoo.registry import get_spec
@@ -30,7 +31,8 @@ def _students() -> list[Path]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One case per exported student, or per form of the toy's where there is none."""
-    cases = _students() or [f"toy-{form}" for form in get_spec(TOY.model).exports]
+    toys = [f"toy-{form}" for form in get_spec(TOY.model).exports]
+    cases: Sequence[Path | str] = _students() or toys
     names = [case.name if isinstance(case, Path) else case for case in cases]
     metafunc.parametrize("case", cases, ids=names)
     metafunc.parametrize("batch", BATCHES)
@@ -45,8 +47,8 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     config = config_of(spec, TOY, data.sizes)
     model = spec.build(config)
     checkpoint.save(scratch / "run", model, config, TOY, {}, tuple(data.labels), {})
-    opened = open_forms(scratch / "run", "student", scratch, data, threads=1)
-    return {f"toy-{form}": subject.file.parent for form, subject in opened.items()}
+    ready = ready_forms(scratch / "run", "student", scratch, data, threads=1)
+    return {f"toy-{form}": open_form().file.parent for form, open_form in ready.items()}
 
 
 def test_student(

@@ -110,9 +110,9 @@ def test_accepted() -> None:
 
 def test_scalar_without_batch() -> None:
     scalar = Signature((TensorSpec("t", "float32", (), "temperature"),), (), 0)
-    assert scalar.check({"t": np.float32(1)}) == 0
+    assert scalar.check({"t": np.array(1, np.float32)}) == 0
     with pytest.raises(SignatureError, match="'t' is NaN or infinite in row 0"):
-        scalar.check({"t": np.float32("nan")})
+        scalar.check({"t": np.array(np.nan, np.float32)})
 
 
 @settings(max_examples=50, deadline=None)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,30 +123,28 @@ def assert_same(block: Block, other: Block) -> None:
         np.testing.assert_array_equal(array, vars(other)[name])
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fanout", [1, 3])
+@pytest.mark.parametrize("kind", ["gcn", "gat"])
 def test_fanout(kind: str, fanout: int) -> None:
     """At most that many distinct neighbours, and on average the sum over all of them."""
-    nodes, edges = 30, random_edges(30, 1, degree=6)
+    nodes, edges, draws = 30, random_edges(30, 1, degree=6), 600
     around, adjacency = neighbours(edges, nodes), Adjacency(edges, nodes, kind)
-    random, asked = np.random.default_rng(0), np.arange(nodes)
-    draws = 3000
-    total = scipy.sparse.csr_matrix((nodes, nodes))
+    random, total = np.random.default_rng(0), np.zeros((nodes, nodes))
     for _ in range(draws):
-        sources, (block,) = adjacency.expand(asked, 1, fanout, random)
+        sources, (block,) = adjacency.expand(np.arange(nodes), 1, fanout, random)
         pairs = list(zip(block.target.tolist(), sources[block.source].tolist(), strict=True))
         assert len(set(pairs)) == len(pairs)
         assert all(source in around[target] for target, source in pairs)
         counts = np.bincount(block.target, minlength=nodes)
         np.testing.assert_array_equal(counts, [min(len(a), fanout) for a in around])
-        order = np.argsort(sources)
-        total = total + block.matrix(len(sources))[:, order]
+        np.add.at(total, (block.target, sources[block.source]), block.weight)
+        total[range(nodes), range(nodes)] += block.self_weight
+        if kind == "gat":  # equal weights: their sum is right in every draw
+            sums = np.bincount(block.target, block.weight, minlength=nodes)
+            np.testing.assert_allclose(sums, [len(a) for a in around], rtol=1e-6)
     expected = dense_weights(edges, nodes, kind)
-    atol = 0.2 * float(expected.max())
-    np.testing.assert_allclose(total.toarray() / draws, expected, atol=atol)
-    means = total.sum(axis=1) / draws  # the rows' sums spread less
-    if kind == "gat":
-        np.testing.assert_allclose(means.ravel(), expected[None].sum(2), rtol=1e-5)
+    np.testing.assert_allclose(total / draws, expected, atol=0.5 * float(expected.max()))
+    np.testing.assert_allclose(total.mean() / draws, expected.mean(), rtol=0.02)
 
 
 def test_fanout_of_many_is_all() -> None:

@@ -19,6 +19,7 @@ app = typer.Typer(
     "teachers.\n\nThe verbs stand in pipeline order; `leanzoo demo` runs them all once.",
 )
 
+STOPPED = 130  # exit code by convention
 VERBS = ("zoo.cli.learn", "zoo.cli.deploy", "zoo.cli.measure")
 
 
@@ -30,17 +31,17 @@ def main() -> None:
     for module in VERBS:
         importlib.import_module(module)
     try:
-        app(standalone_mode=False)
-    except typer.Abort:
-        sys.exit(130)
-    except KeyboardInterrupt:
-        print("leanzoo: stopped", file=sys.stderr)
-        sys.exit(130)
+        code = app(prog_name="leanzoo", standalone_mode=False) or 0
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
-        sys.exit(_failure(error))
+        code = _failure(error)
+    if code == STOPPED:  # which is also how typer reports Ctrl-C
+        print("leanzoo: stopped", file=sys.stderr)
+    sys.exit(code)
 
 
 def _failure(error: Exception) -> int:

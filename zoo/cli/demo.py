@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.table import Table
 
 from zoo.cli.deploy import export_recipe, publish_recipe
 from zoo.cli.options import progress, stderr
@@ -56,7 +57,7 @@ def run_demo(name: str, repository: Path, runs: Path, threads: int) -> dict[str,
     }
 
 
-def serve_and_ask(model: str, recipe: Any, repository: Path) -> dict[str, float]:
+def serve_and_ask(model: str, recipe: Any, repository: Path) -> dict[str, float | int]:
     """Serve a published model, send it all test rows, and time single rows."""
     from serving.client import Client
     from serving.local import Local
@@ -82,6 +83,7 @@ def serve_and_ask(model: str, recipe: Any, repository: Path) -> dict[str, float]
         ]
         seconds = [_seconds(client, model, single) for single in singles]
     return {
+        "rows": len(labels),
         "test_accuracy": int((answers.argmax(axis=1) == labels).sum()) / len(labels),
         "max_abs_diff": float(np.abs(answers - known).max()),
         "grpc_p50_ms": 1e3 * float(np.median(seconds[LATENCY_REQUESTS // 10 :])),
@@ -96,3 +98,33 @@ def _seconds(client: Any, model: str, arrays: dict[str, np.ndarray]) -> float:
 
 def _say(text: str) -> None:
     stderr().print(f"[bold]{text}")
+
+
+def demo_table(result: dict[str, Any]) -> Table:
+    """Accuracy and latency of teacher, student and the label-only student, side by side."""
+    table = Table(title=f"{result['recipe']}: one row, one thread", title_justify="left")
+    table.add_column("")
+    for heading in ("test accuracy", "unseen nodes", "in process p50", "through Triton p50"):
+        table.add_column(heading, justify="right")
+    in_process = {
+        m["role"]: m["p50_ms"]["value"]
+        for m in result["bench"]["measurements"]
+        if m["protocol"] == "A" and m["batch"] == 1
+    }
+    served = result["served"]
+    for role, metrics in result["metrics"].items():
+        latency = in_process.get(role)
+        table.add_row(
+            role,
+            f"{100 * metrics['test_accuracy']:.1f} %",
+            f"{100 * metrics['inductive_test_accuracy']:.1f} %",
+            f"{latency:.3f} ms" if latency is not None else "–",
+            f"{served['grpc_p50_ms']:.2f} ms" if role == "student" else "–",
+        )
+    table.caption = (
+        f"{served['model']} version {served['version']} answered {served['rows']} test rows through "
+        f"gRPC: {100 * served['test_accuracy']:.1f} % right, at most "
+        f"{served['max_abs_diff']:.0e} from the answers in process"
+    )
+    table.caption_justify = "left"
+    return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -123,7 +124,8 @@ def serve(
         else:
             stderr().print(f"serving {', '.join(triton.names)}", highlight=False)
             stderr().print(f"gRPC {triton.grpc_url}, HTTP {triton.http_url}; Ctrl-C stops it")
-        triton.wait()
+        with contextlib.suppress(KeyboardInterrupt):
+            triton.wait()
 
 
 @app.command()

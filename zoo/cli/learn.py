@@ -60,10 +60,14 @@ def data(
         return emit({"datasets": found})
     from rich.table import Table
 
+    licences = {row["dataset"]: row.pop("licence") for row in found}
     table = Table(*found[0])
     for row in found:
         table.add_row(*map(str, row.values()))
-    return stdout().print(table)
+    stdout().print(table)
+    for name, licence in licences.items():
+        stdout().print(f"{name}: {licence}", highlight=False)
+    return None
 
 
 @app.command()

@@ -85,7 +85,6 @@ def _checked(name: str, known: KnownGraph, members: Members, origin: str) -> Gra
 
 def describe(graph: Graph) -> dict[str, object]:
     """What a graph is, in a row of a table."""
-    known = GRAPHS.get(graph.name)
     return {
         "dataset": graph.name,
         "nodes": len(graph.y),
@@ -94,5 +93,13 @@ def describe(graph: Graph) -> dict[str, object]:
         "classes": len(graph.labels),
         "split": "published" if graph.split else "drawn per seed",
         "digest": graph.digest()[:12],
-        "licence": known.licence if known else "the user's own",
+        "licence": licence_of(graph),
     }
+
+
+def licence_of(graph: Graph) -> str:
+    """The licence of a graph's data."""
+    known = GRAPHS.get(graph.name)
+    if graph.name in (TOY, POWER_LAW):
+        return "generated here, free of any"
+    return known.licence if known else "the user's own"

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from zoo.blocks import SparseMatrix
-from zoo.families.graph_mlp.data import Graph, load_graph, split_of
+from zoo.families.graph_mlp.data import Graph, licence_of, load_graph, split_of
 from zoo.families.graph_mlp.losses import DistillConfig, distillation, labelled_loss
 from zoo.families.graph_mlp.model import MLP
 from zoo.families.graph_mlp.neighbours import Adjacency
@@ -51,10 +51,11 @@ class GraphData:
         hidden: ids in ``full`` of the nodes that training does not see.
         sizes: config fields that come from the data.
         labels: class names.
+        licence: of the data.
     """
 
     def __init__(self, full: Graph, setting: str, seed: int) -> None:
-        self.full, self.labels = full, full.labels
+        self.full, self.labels, self.licence = full, full.labels, licence_of(full)
         split = split_of(full, seed)
         self.hidden = np.array([], dtype=np.int64)
         self.seen, self.split = full, split
