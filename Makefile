@@ -2,6 +2,8 @@
 PYTHON ?= python3
 EXTRAS ?= train,export,serve,bench,cpu,dev
 BIN := .venv/bin
+comma := ,
+INSTALLED := .venv/installed-$(subst $(comma),-,$(EXTRAS))
 
 .DEFAULT_GOAL := help
 .PHONY: help install test lint demo accuracy tables
@@ -9,14 +11,14 @@ BIN := .venv/bin
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-install: .venv/installed  ## create .venv with everything that tests and demo need
+install: $(INSTALLED)  ## create .venv with everything that tests and demo need
 
-.venv/installed: pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
-lint: .venv/installed  ## ruff, mypy and the import rules
+lint: $(INSTALLED)  ## ruff, mypy and the import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -25,11 +27,11 @@ lint: .venv/installed  ## ruff, mypy and the import rules
 test: lint  ## lint, then run the whole test suite
 	$(BIN)/pytest
 
-demo: .venv/installed  ## the whole path once: train, export, publish, serve, ask, measure
+demo: $(INSTALLED)  ## the whole path once: train, export, publish, serve, ask, measure
 	$(BIN)/leanzoo demo
 
-accuracy: .venv/installed  ## train all recipes on 5 seeds and write benchmarks/results/ (hours, resumes)
+accuracy: $(INSTALLED)  ## train all recipes on 5 seeds and write benchmarks/results/ (hours, resumes)
 	$(BIN)/python -m benchmarks.accuracy
 
-tables: .venv/installed  ## write the tables in README.md anew from benchmarks/results/
+tables: $(INSTALLED)  ## write the tables in README.md anew from benchmarks/results/
 	$(BIN)/python -m benchmarks.readme

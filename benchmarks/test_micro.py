@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.subjects import MODEL_FILE, ready_forms, open_session
+from benchmarks.subjects import MODEL_FILE, open_session, ready_forms
 from zoo import checkpoint
 from zoo.contract import Artifact
 from zoo.registry import get_spec

@@ -70,7 +70,7 @@ def _parameters(signature: Signature) -> dict[str, str]:
 def _add_batching(config: Any) -> None:
     """Batch what is waiting, wait for nothing, and bound the queue.
 
-    No queue timeout: an expired request makes every later one fail (docs, "poison pill").
+    No queue timeout: an expired request makes every later one fail (model_repository/README.md).
     """
     config.dynamic_batching.max_queue_delay_microseconds = 0
     config.dynamic_batching.default_queue_policy.max_queue_size = MAX_QUEUE

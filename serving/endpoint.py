@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -16,6 +17,19 @@ Labels = list[tuple[str, float]]
 
 class Endpoint(Protocol):
     """Answers requests: ``serving.local.Local`` and ``serving.client.Client``."""
+
+    def __enter__(self) -> Self:
+        """Use it for the length of a ``with`` block."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        ...
 
     def models(self) -> list[str]:
         """Names of the models that can be asked."""

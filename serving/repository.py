@@ -27,11 +27,16 @@ MODEL_FILE = "model.onnx"
 
 
 def list_models(root: Path) -> list[str]:
-    """Names of the models in a repository.
+    """Names of the models in a repository that have a version.
 
     Raises:
         ModelUnknown: there is no such folder.
     """
+    return [model for model in _configured(root) if list_versions(root, model)]
+
+
+def _configured(root: Path) -> list[str]:
+    """Names of the models that have a config; a clone of a project may hold no more than that."""
     if not root.is_dir():
         raise ModelUnknown(f"no model repository at {root}: publish a model into it first")
     return sorted(p.parent.name for p in root.glob(f"*/{CONFIG_FILE}") if p.name[0] != ".")
@@ -43,7 +48,7 @@ def model_folder(root: Path, model: str) -> Path:
     Raises:
         ModelUnknown: naming the models that look like it.
     """
-    known = list_models(root)
+    known = _configured(root)
     if model not in known:
         raise ModelUnknown(f"no model '{model}' in {root}: {near(model, known)}")
     return root / model

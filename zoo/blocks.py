@@ -98,7 +98,7 @@ class _SparseTimesDense(torch.autograd.Function):
         return matrix._times(dense)
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
         return ctx.matrix._transposed_times(grad.contiguous()), None
 
 
@@ -143,7 +143,7 @@ class _ReluDropout(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, p: float, random: np.random.Generator) -> torch.Tensor:
-        threshold = round(p * 65536)
+        threshold = min(round(p * 65536), 65535)
         words = random.integers(0, 2**64, -(-x.numel() // 4), dtype=np.uint64)
         bits = torch.from_numpy(words.view(np.uint16)[: x.numel()].reshape(x.shape))
         keep = bits.view(torch.int16) >= threshold - 32768
@@ -154,6 +154,6 @@ class _ReluDropout(torch.autograd.Function):
         return x
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (y,) = ctx.saved_tensors
         return (grad * (y != 0)).mul_(ctx.scale), None, None

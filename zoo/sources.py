@@ -162,3 +162,15 @@ def _download(file: DatasetFile, downloads: Downloads, tried: list[str]) -> byte
         f"cannot get {file.name}: {'; '.join(tried)}; connect to a network, or put the file "
         f"({check}) at {disk_paths(file)[0]}"
     )
+
+
+def check_own(path: str, sha256: str) -> None:
+    """Check that a user's own file is the one a model was trained on.
+
+    Raises:
+        DataError: it is gone or changed.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"no file {path}: put it back, or train again on another")
+    if sha256_file(Path(path)) != sha256:
+        raise DataError(f"{path} is not the file that was trained on: restore it or train again")

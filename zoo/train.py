@@ -70,7 +70,7 @@ def _epoch(model: nn.Module, objective: Objective, optimiser: torch.optim.Optimi
     for batch in objective.batches():
         optimiser.zero_grad()
         loss = objective.loss(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
 
 

@@ -18,7 +18,8 @@ from zoo.families.graph_mlp.losses import (
     node_loss,
 )
 from zoo.families.graph_mlp.model import MLP
-from zoo.families.graph_mlp.problem import GraphData, student_objective
+from zoo.families.graph_mlp.problem import student_objective
+from zoo.families.graph_mlp.setting import GraphData
 from zoo.families.graph_mlp.toy import make_toy_graph
 from zoo.registry import get_recipe, get_spec
 from zoo.spec import config_of

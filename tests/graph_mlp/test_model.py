@@ -6,7 +6,8 @@ import torch
 
 from zoo.families.graph_mlp.forms import dense_rows, sparse_rows
 from zoo.families.graph_mlp.model import MLP, DenseStudent, MLPConfig, SparseStudent
-from zoo.families.graph_mlp.problem import GraphData, student_outputs
+from zoo.families.graph_mlp.problem import student_outputs
+from zoo.families.graph_mlp.setting import GraphData
 from zoo.families.graph_mlp.toy import make_toy_graph
 
 

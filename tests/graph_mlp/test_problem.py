@@ -12,17 +12,14 @@ import torch
 from zoo import checkpoint
 from zoo.families.graph_mlp.graph import Graph
 from zoo.families.graph_mlp.problem import (
-    DataConfig,
-    GraphData,
     accuracy,
     evaluate_student,
     evaluate_teacher,
     hood_of,
-    normalised,
-    read,
     teacher_outputs,
     validation_score,
 )
+from zoo.families.graph_mlp.setting import DataConfig, GraphData, normalised, read
 from zoo.families.graph_mlp.toy import make_toy_graph
 from zoo.registry import get_recipe, get_spec
 from zoo.spec import RecipeError, config_of

@@ -11,7 +11,8 @@ from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 
 from zoo.families.graph_mlp import teacher as teachers
 from zoo.families.graph_mlp.graph import Graph
-from zoo.families.graph_mlp.problem import GraphData, hood_of, normalised, teacher_objective
+from zoo.families.graph_mlp.problem import hood_of, teacher_objective
+from zoo.families.graph_mlp.setting import GraphData, normalised
 from zoo.families.graph_mlp.teacher import TeacherConfig, build_teacher
 from zoo.families.graph_mlp.toy import make_toy_graph
 from zoo.spec import Recipe
@@ -131,7 +132,7 @@ def test_sage_starts_as_released(graph: Graph) -> None:
     """Glorot-uniform with ReLU's gain, no bias."""
     torch.manual_seed(0)
     model = build_teacher(built("sage", 2, graph).config)
-    weight, bias = model.layer(0)  # type: ignore[union-attr]
+    weight, bias = model.layer(0)  # type: ignore[operator]
     bound = (2 * 6 / sum(weight.shape)) ** 0.5
     assert 0.9 * bound < float(weight.detach().abs().max()) <= bound
     assert (bias == 0).all()

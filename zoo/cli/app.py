@@ -6,7 +6,7 @@ import importlib
 import json
 import os
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,23 @@ app = typer.Typer(
 )
 
 STOPPED = 130  # exit code by convention
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Say the version, or the help where no verb is given."""
+    if version:
+        from importlib import metadata
+
+        print(metadata.version("leanzoo"))
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
 VERBS = ("zoo.cli.learn", "zoo.cli.deploy", "zoo.cli.measure")
 
 
@@ -28,6 +45,7 @@ def main() -> None:
 
     Exit code 2: a verb or option that does not exist or got a wrong value; 1: any other failure.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve other jobs
     for module in VERBS:
         importlib.import_module(module)
     try:
@@ -54,7 +72,8 @@ def _failure(error: Exception) -> int:
         if not message:  # no verb: the help is on the screen
             return code
     elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
-        message = f"{error.name} is not installed: pip install 'leanzoo[{EXTRAS[error.name]}]'"
+        extra = EXTRAS[error.name]
+        message = f"{error.name} is not installed: run 'make install' or pip install '.[{extra}]'"
     elif isinstance(error, LeanzooError):
         message = str(error)
     else:

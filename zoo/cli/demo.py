@@ -122,8 +122,8 @@ def demo_table(result: dict[str, Any]) -> Table:
             f"{served['grpc_p50_ms']:.2f} ms" if role == "student" else "–",
         )
     table.caption = (
-        f"{served['model']} version {served['version']} answered {served['rows']} test rows through "
-        f"gRPC: {100 * served['test_accuracy']:.1f} % right, at most "
+        f"{served['model']} version {served['version']} answered {served['rows']} test rows "
+        f"through gRPC: {100 * served['test_accuracy']:.1f} % right, at most "
         f"{served['max_abs_diff']:.0e} from the answers in process"
     )
     table.caption_justify = "left"

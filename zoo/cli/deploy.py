@@ -154,7 +154,9 @@ def predict(
         else:
             arrays = dataset_rows(model, repository, nodes or "")
         answers = asked.classify(model, arrays, top)
-    rows = [[{"label": label, "probability": p} for label, p in row] for row in answers]
+    rows: list[list[dict[str, Any]]] = [
+        [{"label": label, "probability": p} for label, p in row] for row in answers
+    ]
     if json:
         return emit({"model": model, "rows": rows})
     for index, row in enumerate(rows):

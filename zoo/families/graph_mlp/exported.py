@@ -6,6 +6,8 @@ whole-graph form hands the same four to every layer, the block form hands each l
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -28,10 +30,11 @@ class ExportedTeacher(nn.Module):
     def __init__(self, teacher: WeightedTeacher | AttentionTeacher) -> None:
         super().__init__()
         self.config = teacher.config
-        attention = isinstance(teacher, AttentionTeacher)
-        layers = [
-            Attention(c) if attention else WeightedSum(*teacher.layer(i))
-            for i, c in enumerate(teacher.convs)
+        layers: list[Attention | WeightedSum] = [
+            WeightedSum(*teacher.layer(index))
+            if isinstance(teacher, WeightedTeacher)
+            else Attention(conv)
+            for index, conv in enumerate(teacher.convs)
         ]
         self.layers = nn.ModuleList(layers)
         first = RowLinear(teacher.config.features, teacher.config.hidden)
@@ -78,13 +81,13 @@ class Attention(nn.Module):
     Shapes: h (sources, in) → (targets, out).
     """
 
-    def __init__(self, conv: nn.Module) -> None:
+    def __init__(self, conv: Any) -> None:
         super().__init__()
         self.heads: int = conv.heads
         self.weight = nn.Parameter(conv.lin.weight.detach().t())
         self.register_buffer("att_src", _per_head(conv.att_src))
         self.register_buffer("att_dst", _per_head(conv.att_dst))
-        self.bias = conv.bias
+        self.bias: nn.Parameter = conv.bias
 
     def forward(
         self, h: torch.Tensor, edges: Edges, transformed: bool, narrow: bool

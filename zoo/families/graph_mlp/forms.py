@@ -16,7 +16,7 @@ from zoo.families.graph_mlp.model import (
     sparse_signature,
 )
 from zoo.families.graph_mlp.neighbours import Block
-from zoo.families.graph_mlp.problem import GraphData
+from zoo.families.graph_mlp.setting import GraphData
 from zoo.families.graph_mlp.teacher import TeacherConfig
 from zoo.spec import Export
 

@@ -56,7 +56,7 @@ class MLPConfig:
 class MLP(nn.Module):
     """Linear layers with ReLU and dropout between them.
 
-    Shapes: x (nodes, features), already normalised, dense or SparseMatrix → logits (nodes, classes).
+    Shapes: x (nodes, features) normalised, dense or SparseMatrix → logits (nodes, classes).
     """
 
     def __init__(self, config: MLPConfig) -> None:
@@ -126,6 +126,8 @@ class SparseStudent(nn.Module):
 class DenseFirst(nn.Module):
     """A RowLinear fed with raw dense rows. Shapes: x (rows, features) → (rows, out)."""
 
+    bias: torch.Tensor | None
+
     def __init__(self, first: RowLinear, row_normalise: bool, bias: bool = True) -> None:
         super().__init__()
         self.register_buffer("weight", first.weight.detach())
@@ -143,6 +145,8 @@ class SparseFirst(nn.Module):
 
     Shapes: feature_ids (rows, max_nnz) int64, feature_values (rows, max_nnz) → (rows, out).
     """
+
+    bias: torch.Tensor | None
 
     def __init__(self, first: RowLinear, row_normalise: bool, bias: bool = True) -> None:
         super().__init__()
@@ -189,7 +193,7 @@ def feature_inputs(
     """Padded ids and values of non-zero features; ``rows`` leads where there is no batch axis."""
     ids_doc = f"ids of the non-zero features, padded with {config.features}"
     values_doc = "their raw values, padded with 0"
-    shape = (*rows, config.max_nnz)
+    shape: tuple[int | str, ...] = (*rows, config.max_nnz)
     return (
         TensorSpec("feature_ids", "int64", shape, ids_doc, high=config.features + 1),
         TensorSpec("feature_values", "float32", shape, values_doc),

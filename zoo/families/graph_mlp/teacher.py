@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -135,13 +136,14 @@ class WeightedTeacher(nn.Module):
                 SAGEConv(n_in, n_out, aggr="mean", root_weight=False) for n_in, n_out in pairs
             )
             for conv in self.convs:
-                nn.init.xavier_uniform_(conv.lin_l.weight, nn.init.calculate_gain("relu"))
-                nn.init.zeros_(conv.lin_l.bias)
+                linear: Any = conv.lin_l
+                nn.init.xavier_uniform_(linear.weight, nn.init.calculate_gain("relu"))
+                nn.init.zeros_(linear.bias)
         self.random = np.random.default_rng(torch.initial_seed())
 
     def layer(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight and bias of one layer. Shapes: (in, out), (out,)."""
-        conv = self.convs[index]
+        conv: Any = self.convs[index]
         linear = conv.lin if self.config.kind == "gcn" else conv.lin_l
         return linear.weight.t(), conv.bias if self.config.kind == "gcn" else linear.bias
 
@@ -184,15 +186,16 @@ class AttentionTeacher(nn.Module):
         """Logits of the innermost nodes."""
         drop = self.config.dropout if self.training else 0.0
         x = hood.x.dropout(drop, self.random) if drop else hood.x
-        h = x.times(self.convs[0].lin.weight.t())
+        h = torch.empty(0)
         for index, block in enumerate(hood.blocks):
-            conv = self.convs[index]
-            h = self._attend(conv, h if index == 0 else conv.lin(h), block)
+            conv: Any = self.convs[index]
+            h = x.times(conv.lin.weight.t()) if index == 0 else conv.lin(h)
+            h = self._attend(conv, h, block)
             if index < len(self.convs) - 1:
                 h = relu_dropout(h, drop, self.random) if self.training else h.relu_()
         return h
 
-    def _attend(self, conv: nn.Module, h: torch.Tensor, block: TorchBlock) -> torch.Tensor:
+    def _attend(self, conv: Any, h: torch.Tensor, block: TorchBlock) -> torch.Tensor:
         """Σ attention · h over each target's closed neighbourhood. Shapes: (sources, heads·out)."""
         from torch_geometric.utils import scatter, softmax
 
