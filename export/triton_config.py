@@ -39,6 +39,7 @@ def config_of(artifact: Artifact) -> Any:
         output = config.output.add(name=spec.name, data_type=_dtype(spec), dims=_dims(spec))
         if spec.name == LABELLED:
             output.label_filename = LABELS_FILE
+    config.instance_group.add(count=1)  # of no kind: on a GPU where there is one, else on the CPU
     config.version_policy.latest.num_versions = VERSIONS_SERVED
     for key, value in _parameters(signature).items():
         config.parameters[key].string_value = value

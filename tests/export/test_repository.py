@@ -82,7 +82,7 @@ def test_config_is_read_back_as_triton_reads_it(onnx_folder: Path, root: Path) -
     assert [warmup.batch_size for warmup in config.model_warmup] == [1, 256]
     queue = config.dynamic_batching.default_queue_policy
     assert (queue.max_queue_size, queue.default_timeout_microseconds) == (1024, 0)
-    assert not config.instance_group
+    assert [(group.count, group.kind) for group in config.instance_group] == [(1, 0)]  # any kind
 
 
 def test_model_without_batch_axis_has_dynamic_dims_and_no_batching() -> None:
