@@ -13,7 +13,7 @@ from rich.progress import Progress
 from benchmarks.comparison import Outcome, Plan
 from benchmarks.protocols import offline, online_exact, online_sampled
 from benchmarks.subjects import Pair, open_pair
-from zoo.distill import write_json
+from zoo.results import write_json
 
 RESULT = "bench.json"
 BATCHES = (1, 10)

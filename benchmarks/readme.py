@@ -101,12 +101,14 @@ def latency(results: Path) -> str:
 
 def averages(rows: Mapping[str, Any]) -> str:
     """One sentence on the mean differences over rows, and on what they rest."""
-    counts = [len(row["seeds"]) for row in rows.values()]
+    paper = [row for row in rows.values() if not row["beyond_paper"]]
+    counts = [len(row["seeds"]) for row in paper]
     seeds = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-    teacher = statistics.fmean(_difference(row, "teacher") for row in rows.values())
-    vanilla = statistics.fmean(_difference(row, "vanilla") for row in rows.values())
+    teacher = statistics.fmean(_difference(row, "teacher") for row in paper)
+    vanilla = statistics.fmean(_difference(row, "vanilla") for row in paper)
     return (
-        f"Mean over these {len(rows)} rows ({seeds} seeds each, {sum(counts)} students): "
+        f"Mean over the paper's {len(paper)} pairs above ({seeds} seeds each, "
+        f"{sum(counts)} students): "
         f"student − teacher **{_points(teacher)}** points, "
         f"student − vanilla **{_points(vanilla)}** points."
     )

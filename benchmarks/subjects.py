@@ -14,8 +14,8 @@ import onnxruntime
 from export.to_onnx import MODEL_FILE, export_checkpoint, model_id
 from zoo import checkpoint
 from zoo.contract import Artifact, ArtifactError
-from zoo.distill import checkpoint_path, result_of
 from zoo.registry import get_spec
+from zoo.results import checkpoint_path, result_of
 from zoo.spec import ModelSpec, forms_of
 
 Arrays = dict[str, np.ndarray]

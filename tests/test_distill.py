@@ -12,7 +12,7 @@ import pytest
 import torch
 from rich.progress import Progress
 
-from zoo import checkpoint, distill
+from zoo import checkpoint, distill, results
 from zoo.contract import Artifact, ArtifactError
 from zoo.registry import get_recipe, get_spec
 from zoo.spec import Recipe, RecipeError
@@ -62,7 +62,7 @@ def test_inductive_metrics(toy: Trained) -> None:
 
 def test_result(toy: Trained) -> None:
     assert set(toy.result) == {"recipe", "methods", "metrics", "seeds", "run", "seconds"}
-    written = distill.result_of(toy.runs, "mlp-toy")  # again by each call, with its own seconds
+    written = results.result_of(toy.runs, "mlp-toy")  # again by each call, with its own seconds
     assert written | {"seconds": 0} == toy.result | {"seconds": 0}
     artifact, model, _ = checkpoint.load(toy.runs / toy.result["run"])
     assert (artifact.kind, artifact.model) == ("checkpoint", "mlp-toy")
@@ -236,8 +236,8 @@ def test_unknown_device() -> None:
 
 def test_result_of_untrained_or_broken(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="'x' is not trained yet: run 'leanzoo train x'"):
-        distill.result_of(tmp_path, "x")
+        results.result_of(tmp_path, "x")
     (tmp_path / "x").mkdir()
-    (tmp_path / "x" / distill.RESULT).write_text("{")
+    (tmp_path / "x" / results.RESULT).write_text("{")
     with pytest.raises(ArtifactError, match=r"train.json is broken: run 'leanzoo train x' again"):
-        distill.result_of(tmp_path, "x")
+        results.result_of(tmp_path, "x")

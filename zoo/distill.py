@@ -7,8 +7,6 @@ runs/
 
 from __future__ import annotations
 
-import json
-import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,10 +22,10 @@ from zoo import checkpoint
 from zoo.blocks import keep_large_buffers
 from zoo.contract import Artifact, ArtifactError
 from zoo.registry import get_spec
+from zoo.results import RESULT, checkpoint_path, summary, write_json
 from zoo.spec import VANILLA, Recipe, RecipeError, config_of, from_table
 from zoo.train import fit
 
-RESULT = "train.json"
 TEACHER_SEED_STEP = 1000  # between the seeds of one student's teachers
 
 
@@ -84,7 +82,7 @@ def train(
     result = {
         "recipe": recipe.name,
         "methods": list(methods),
-        "metrics": _summary(per_seed),
+        "metrics": summary(per_seed),
         "seeds": list(seeds),
         "run": runs[best].path.name,
         "seconds": round(time.perf_counter() - began, 2),
@@ -118,8 +116,11 @@ def _train_seed(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> dict[
     teachers: list[Artifact] = []
     if recipe.teacher is not None and set(methods) != {VANILLA}:
         for index in range(recipe.teachers):
-            seeded = replace(recipe.teacher, seed=recipe.seed + TEACHER_SEED_STEP * index)
-            teachers.append(_trained(seeded, [], data, shop))
+            teacher = recipe.teacher
+            if index:
+                seed = recipe.seed + TEACHER_SEED_STEP * index
+                teacher = replace(teacher, seed=seed, split_seed=recipe.seed)
+            teachers.append(_trained(teacher, [], data, shop))
         roles["teacher"] = teachers[0]
     for index, method in enumerate(methods):
         student = recipe.by(method)
@@ -183,55 +184,6 @@ def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Worksh
     }
     parents = {f"teacher_{n}": teacher.digest for n, teacher in enumerate(teachers, start=1)}
     return checkpoint.save(path, model, config, recipe, metrics, tuple(data.labels), parents)
-
-
-def checkpoint_path(recipe: Recipe, runs: Path) -> Path:
-    """Where a recipe's checkpoint is, or will be."""
-    return runs / f"{recipe.name}-{recipe.id}"
-
-
-def _summary(per_seed: dict[int, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """One seed's metrics as they are; of several the mean, population std and all values."""
-    first = next(iter(per_seed.values()))
-    if len(per_seed) == 1:
-        return first
-    summary: dict[str, dict[str, Any]] = {}
-    for role, metrics in first.items():
-        summary[role] = {}
-        for name in metrics:
-            values = [seed[role][name] for seed in per_seed.values()]
-            summary[role][name] = statistics.fmean(values)
-            if name.endswith("_accuracy"):
-                summary[role][f"{name}_std"] = statistics.pstdev(values)
-                summary[role][f"{name}_per_seed"] = values
-    return summary
-
-
-def result_of(runs: Path, name: str) -> dict[str, Any]:
-    """The latest result of training ``name``.
-
-    Raises:
-        ArtifactError: it was not trained yet.
-    """
-    path = runs / name / RESULT
-    try:
-        result: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise ArtifactError(f"'{name}' is not trained yet: run 'leanzoo train {name}'") from None
-    except ValueError:
-        raise ArtifactError(f"{path} is broken: run 'leanzoo train {name}' again") from None
-    return result
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never half of it."""
-    scratch = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
-        scratch.replace(path)
-    except OSError as error:
-        raise ArtifactError(f"cannot write {path}: {error.strerror}; free space") from None
 
 
 def prepare(threads: int, device: str) -> None:

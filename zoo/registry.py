@@ -6,7 +6,8 @@ import importlib
 from pathlib import Path
 
 from zoo.contract import near
-from zoo.spec import ModelSpec, Recipe, RecipeError, read_recipes
+from zoo.recipes import read_recipes
+from zoo.spec import ModelSpec, Recipe, RecipeError
 
 FAMILIES = {
     "graph_mlp": "zoo.families.graph_mlp",

@@ -16,6 +16,7 @@ from zoo.families.graph_mlp.losses import (
     high_loss,
     low_loss,
     node_loss,
+    smoothed,
 )
 from zoo.families.graph_mlp.model import MLP
 from zoo.families.graph_mlp.problem import student_objective
@@ -130,6 +131,28 @@ def test_no_gradient_to_the_teacher(teacher: torch.Tensor, student: torch.Tensor
 def test_graph_without_edges(teacher: torch.Tensor, student: torch.Tensor) -> None:
     loss = distillation(DistillConfig("ffg2m"), teacher, EDGES[:, :0])
     torch.testing.assert_close(loss(student), explicit_node(teacher, student))
+
+
+@pytest.mark.parametrize("alpha", [0.3, 0.9])
+def test_smoothed_is_personalised_pagerank(teacher: torch.Tensor, alpha: float) -> None:
+    adjacency = torch.eye(NODES, dtype=torch.float64)
+    for i, j in DIRECTED:
+        adjacency[i, j] = 1
+    root = adjacency.sum(1).rsqrt()
+    spread = root[:, None] * adjacency * root
+    first = teacher.double().softmax(-1)
+    p = first
+    for _ in range(20):
+        p = alpha * spread @ p + (1 - alpha) * first
+    found = smoothed(teacher, EDGES, alpha).softmax(-1)
+    expected = p / p.sum(1, keepdim=True)
+    torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=0)
+
+
+def test_smoothing_is_taught(teacher: torch.Tensor, student: torch.Tensor) -> None:
+    config = DistillConfig(method="glnn", smoothing=0.5)
+    known = node_loss(smoothed(teacher, EDGES, 0.5))(student)
+    torch.testing.assert_close(distillation(config, teacher, EDGES)(student), known)
 
 
 def test_methods_are_those_of_the_config() -> None:

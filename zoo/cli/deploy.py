@@ -62,7 +62,7 @@ def export(
 def export_recipe(name: str, runs: Path, forms: list[str] | None = None) -> list[Artifact]:
     """Export the student that ``train`` chose."""
     from export.to_onnx import export_checkpoint
-    from zoo.distill import result_of
+    from zoo.results import result_of
 
     run = runs / result_of(runs, name)["run"]
     with progress() as bars:
@@ -94,7 +94,7 @@ def publish_recipe(name: str, runs: Path, repository: Path) -> list[Any]:
     from export.card import card
     from export.repository import publish as publish_artifact
     from zoo.contract import Artifact, ArtifactError
-    from zoo.distill import result_of
+    from zoo.results import result_of
 
     folders = sorted(p.parent for p in (runs / name / EXPORTS).glob("*/artifact.json"))
     if not folders:

@@ -45,7 +45,7 @@ def own_recipes(runs: Path) -> dict[str, Recipe]:
     """Recipes of models that were trained on the user's own data, by name."""
     from zoo.checkpoint import recipe_of
     from zoo.contract import Artifact, ArtifactError
-    from zoo.distill import result_of
+    from zoo.results import result_of
 
     found: dict[str, Recipe] = {}
     for name in [path.parent.name for path in sorted(runs.glob("*/train.json"))]:

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+PAGERANK_STEPS = 20
+PROBABILITY_FLOOR = 1e-6  # keeps the logits of smoothed probabilities finite
 METHODS = ("ffg2m", "glnn", "low", "high", "vanilla")
 
 Loss = Callable[[torch.Tensor], torch.Tensor]
@@ -28,17 +30,22 @@ class DistillConfig:
             (labels only; the other fields have no effect).
         label_weight: λ, weight of the labels' cross-entropy; 1 − λ weighs the teacher.
         temperature: τ2 of the high-frequency term.
+        smoothing: α of the personalised PageRank that smooths the teacher's probabilities over the
+            graph before they are taught; 0 teaches them as they are, as the paper does.
     """
 
     method: str = "vanilla"
     label_weight: float = 0.0
     temperature: float = 1.0
+    smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"method is '{self.method}': expected one of {', '.join(METHODS)}")
         if not 0 <= self.label_weight <= 1 or self.temperature <= 0:
             raise ValueError("expected 0 <= label_weight <= 1 and temperature > 0")
+        if not 0 <= self.smoothing < 1:
+            raise ValueError("expected 0 <= smoothing < 1")
 
 
 def distillation(config: DistillConfig, teacher: torch.Tensor, edges: np.ndarray) -> Loss:
@@ -51,11 +58,30 @@ def distillation(config: DistillConfig, teacher: torch.Tensor, edges: np.ndarray
 
     Shapes: teacher (nodes, classes); edges (2, edges); student logits (nodes, classes) → ().
     """
+    if config.smoothing:
+        teacher = smoothed(teacher, edges, config.smoothing)
     if config.method == "glnn":
         return node_loss(teacher)
     low, high = low_loss(teacher, edges), high_loss(teacher, edges, config.temperature)
     both: dict[str, Loss] = {"low": low, "high": high, "ffg2m": lambda z: low(z) + high(z)}
     return both[config.method]
+
+
+def smoothed(teacher: torch.Tensor, edges: np.ndarray, alpha: float) -> torch.Tensor:
+    """Logits of the teacher's probabilities after personalised PageRank over the graph.
+
+    p ← α·Â·p + (1 − α)·p₀ with Â of GCN, as APPNP propagates (Gasteiger et al. 2019, eq. 4).
+
+    Shapes: teacher (nodes, classes), edges (2, edges) → (nodes, classes).
+    """
+    source, target = both_directions(edges, teacher.device)
+    degree = torch.bincount(target, minlength=len(teacher)).unsqueeze(-1) + 1.0
+    weight = (degree[source] * degree[target]).rsqrt()
+    first = p = teacher.softmax(dim=-1)
+    for _ in range(PAGERANK_STEPS):
+        spread = (p / degree).index_add(0, target, p[source] * weight)
+        p = alpha * spread + (1 - alpha) * first
+    return (p / p.sum(dim=-1, keepdim=True) + PROBABILITY_FLOOR).log()
 
 
 def node_loss(teacher: torch.Tensor) -> Loss:

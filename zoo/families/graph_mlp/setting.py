@@ -106,7 +106,8 @@ def read(recipe: Recipe) -> GraphData:
     config = from_table(DataConfig, recipe.data, f"{recipe.name}.data")
     if recipe.dataset_sha256:
         check_own(recipe.dataset, recipe.dataset_sha256)
-    return GraphData(load_graph(recipe.dataset), config.setting, recipe.seed)
+    seed = recipe.seed if recipe.split_seed is None else recipe.split_seed
+    return GraphData(load_graph(recipe.dataset), config.setting, seed)
 
 
 def without(

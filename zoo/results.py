@@ -1,0 +1,62 @@
+"""What training wrote down: where checkpoints are, and the latest result of a recipe."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from zoo.contract import ArtifactError
+from zoo.spec import Recipe
+
+RESULT = "train.json"
+
+
+def checkpoint_path(recipe: Recipe, runs: Path) -> Path:
+    """Where a recipe's checkpoint is, or will be."""
+    return runs / f"{recipe.name}-{recipe.id}"
+
+
+def summary(per_seed: dict[int, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """One seed's metrics as they are; of several the mean, population std and all values."""
+    first = next(iter(per_seed.values()))
+    if len(per_seed) == 1:
+        return first
+    summary: dict[str, dict[str, Any]] = {}
+    for role, metrics in first.items():
+        summary[role] = {}
+        for name in metrics:
+            values = [seed[role][name] for seed in per_seed.values()]
+            summary[role][name] = statistics.fmean(values)
+            if name.endswith("_accuracy"):
+                summary[role][f"{name}_std"] = statistics.pstdev(values)
+                summary[role][f"{name}_per_seed"] = values
+    return summary
+
+
+def result_of(runs: Path, name: str) -> dict[str, Any]:
+    """The latest result of training ``name``.
+
+    Raises:
+        ArtifactError: it was not trained yet.
+    """
+    path = runs / name / RESULT
+    try:
+        result: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ArtifactError(f"'{name}' is not trained yet: run 'leanzoo train {name}'") from None
+    except ValueError:
+        raise ArtifactError(f"{path} is broken: run 'leanzoo train {name}' again") from None
+    return result
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    scratch = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+        scratch.replace(path)
+    except OSError as error:
+        raise ArtifactError(f"cannot write {path}: {error.strerror}; free space") from None
