@@ -85,7 +85,7 @@ def _cells(found: Measurement) -> list[str]:
         f"{found.model} {found.form}" + (f" {found.verdict}" if found.reasons else ""),
         "" if found.nodes_fetched is None else f"{found.nodes_fetched:,.0f}",
         *(
-            "" if at is None else f"{at.value:.3g} [{at.low:.3g}, {at.high:.3g}]"
+            "" if at is None else f"{_short(at.value)} [{_short(at.low)}, {_short(at.high)}]"
             for at in percentiles
         ),
         "" if found.rows_per_s is None else f"{found.rows_per_s:,.0f}",
@@ -96,7 +96,12 @@ def _cells(found: Measurement) -> list[str]:
 def _ratio(ratio: Mapping[str, float] | None) -> str:
     if ratio is None:
         return ""
-    return f"{ratio['ratio']:,.3g} [{ratio['low']:,.3g}, {ratio['high']:,.3g}]"
+    return f"{_short(ratio['ratio'])} [{_short(ratio['low'])}, {_short(ratio['high'])}]"
+
+
+def _short(value: float) -> str:
+    """Three digits, or whole thousands."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _reasons(result: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from zoo.cli.deploy import export_recipe, publish_recipe
+from zoo.cli.deploy import dataset_rows, export_recipe, publish_recipe, running
 from zoo.cli.options import progress, stderr
 
 LATENCY_REQUESTS = 500
@@ -61,14 +61,12 @@ def serve_and_ask(model: str, recipe: Any, repository: Path) -> dict[str, float 
     """Serve a published model, send it all test rows, and time single rows."""
     from serving.client import Client
     from serving.local import Local
-    from serving.triton import Triton
-    from zoo.cli.deploy import dataset_rows
     from zoo.registry import get_spec
 
     data = get_spec(recipe.model).data(recipe)
     test, labels = data.split["test"], data.seen.y[data.split["test"]]
     rows = dataset_rows(model, repository, ",".join(map(str, test)))
-    with Triton(repository, [model]) as triton, Client(triton.grpc_url) as client:
+    with running(repository, [model]) as triton, Client(triton.grpc_url) as client:
         batch = client.signature(model).max_batch
         parts = [
             {name: array[start : start + batch] for name, array in rows.items()}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import contextlib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from serving.endpoint import Endpoint
+    from serving.triton import Triton
     from zoo.contract import Artifact, Signature
 
 EXPORTS = "onnx"
@@ -114,10 +117,8 @@ def serve(
     """Serve the model repository with Triton on loopback until Ctrl-C."""
     import signal
 
-    from serving.triton import Triton
-
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Triton(repository, models or None, http_port, grpc_port) as triton:
+    with running(repository, models or None, http_port, grpc_port) as triton:
         served = {"models": triton.names, "grpc": triton.grpc_url, "http": triton.http_url}
         if json:
             emit(served)
@@ -126,6 +127,20 @@ def serve(
             stderr().print(f"gRPC {triton.grpc_url}, HTTP {triton.http_url}; Ctrl-C stops it")
         with contextlib.suppress(KeyboardInterrupt):
             triton.wait()
+
+
+@contextlib.contextmanager
+def running(
+    repository: Path, models: list[str] | None, http_port: int = 0, grpc_port: int = 0
+) -> Iterator[Triton]:
+    """A Triton server, and a bar while it is fetched and started."""
+    from serving.triton import Triton
+
+    with contextlib.ExitStack() as stack:
+        with progress() as bars:
+            bars.add_task("start Triton", total=None)
+            triton = stack.enter_context(Triton(repository, models, http_port, grpc_port))
+        yield triton
 
 
 @app.command()
