@@ -50,6 +50,7 @@ def run_demo(name: str, repository: Path, runs: Path, threads: int) -> dict[str,
         measured = bench(name, runs, None, True, threads, bars)
     return {
         "recipe": name,
+        "threads": threads,
         "metrics": trained["metrics"],
         "served": {"model": fastest, "version": versions[fastest], **served},
         "bench": measured,
@@ -100,14 +101,16 @@ def _say(text: str) -> None:
 
 def demo_table(result: dict[str, Any]) -> Table:
     """Accuracy and latency of teacher, student and the label-only student, side by side."""
-    table = Table(title=f"{result['recipe']}: one row, one thread", title_justify="left")
+    table = Table(
+        title=f"{result['recipe']}: one row, {result['threads']} thread(s)", title_justify="left"
+    )
     table.add_column("")
     for heading in ("test accuracy", "unseen nodes", "in process p50", "through Triton p50"):
         table.add_column(heading, justify="right")
     in_process = {
         m["role"]: m["p50_ms"]["value"]
         for m in result["bench"]["measurements"]
-        if m["protocol"] == "A" and m["batch"] == 1
+        if m["protocol"] == "A" and m["batch"] == 1 and m["p50_ms"]
     }
     served = result["served"]
     for role, metrics in result["metrics"].items():
