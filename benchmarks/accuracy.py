@@ -16,7 +16,7 @@ from typing import Any
 from rich.progress import Progress
 
 from benchmarks.conditions import machine
-from zoo.contract import Artifact, ArtifactError, versions
+from zoo.artifact import Artifact, ArtifactError, versions
 from zoo.distill import Workshop, prepare, train
 from zoo.registry import list_recipes
 from zoo.results import checkpoint_path, write_json

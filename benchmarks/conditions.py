@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from zoo.contract import versions
+from zoo.artifact import versions
 
 REPOSITORY = Path(__file__).parents[1]
 

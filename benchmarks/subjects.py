@@ -13,7 +13,7 @@ import onnxruntime
 
 from export.to_onnx import MODEL_FILE, export_checkpoint, model_id
 from zoo import checkpoint
-from zoo.contract import Artifact, ArtifactError
+from zoo.artifact import Artifact, ArtifactError
 from zoo.registry import get_spec
 from zoo.results import checkpoint_path, result_of
 from zoo.spec import ModelSpec, forms_of
@@ -95,7 +95,7 @@ def open_pair(name: str, runs: Path, threads: int) -> Pair:
     if teacher.digest not in student.parents.values():
         raise ArtifactError(f"{teacher_run} did not teach {run}: run 'leanzoo train {name}' again")
     data = get_spec(recipe.model).data(recipe)
-    if data.seen is not data.full:
+    if not data.complete:
         raise ArtifactError(f"'{name}' is inductive: only transductive recipes are benchmarked")
     out = runs / name / "bench"
     students = ready_forms(run, "student", out, data, threads)
@@ -158,7 +158,7 @@ def _open(
 def _logits(run: Path, data: Any) -> np.ndarray:
     """A model's own answers for all nodes. Shapes: (nodes, classes)."""
     artifact, model, _ = checkpoint.load(run)
-    logits: np.ndarray = get_spec(artifact.recipe["model"]).outputs(model, data).numpy()
+    logits: np.ndarray = get_spec(artifact.recipe["model"]).answers(model, data).numpy()
     return logits
 
 

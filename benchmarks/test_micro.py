@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.subjects import MODEL_FILE, open_session, ready_forms
 from zoo import checkpoint
-from zoo.contract import Artifact
+from zoo.artifact import Artifact
 from zoo.registry import get_spec
 from zoo.spec import Recipe, config_of
 
@@ -46,7 +46,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     data = spec.data(TOY)
     config = config_of(spec, TOY, data.sizes)
     model = spec.build(config)
-    checkpoint.save(scratch / "run", model, config, TOY, {}, tuple(data.labels), {})
+    checkpoint.save(scratch / "run", model, config, TOY, {}, data.attachments, {})
     ready = ready_forms(scratch / "run", "student", scratch, data, threads=1)
     return {f"toy-{form}": open_form().file.parent for form, open_form in ready.items()}
 

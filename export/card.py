@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.contract import Artifact, Signature
+from zoo.artifact import Artifact
+from zoo.contract import Signature
 from zoo.spec import VANILLA
 
 UNSTATED = "not stated by its source"

@@ -122,7 +122,7 @@ def _top1(name: str, answer: np.ndarray, reference: np.ndarray) -> float:
 def _check_edges(candidate: Candidate, session: Any, row: Arrays) -> None:
     """An empty row is finite and harms no mate; ids out of range read as the last id, padding."""
     name, inputs = candidate.name, candidate.signature.inputs
-    high = {spec.name: int(spec.high) for spec in inputs if spec.high is not None}
+    high = {spec.name: int(spec.high) for spec in inputs if isinstance(spec.high, int)}
     empty = {k: np.full_like(v, high[k] - 1 if k in high else 0) for k, v in row.items()}
     both = {k: np.concatenate([empty[k], row[k]]) for k in row}
     mixed = ask(session, both, what := f"{name}: an empty row")

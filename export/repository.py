@@ -25,7 +25,7 @@ from pathlib import Path
 from export.errors import ExportError
 from export.to_onnx import LABELS_FILE, MODEL_FILE, WARMUP
 from export.triton_config import config_of, to_text
-from zoo.contract import Artifact, ArtifactError, sha256_file
+from zoo.artifact import Artifact, ArtifactError, sha256_file
 
 CONFIG_FILE = "config.pbtxt"
 CARD_FILE = "card.md"

@@ -24,7 +24,8 @@ from export.graph import to_graph
 from export.parity import check, check_same
 from export.speed import p50_us
 from zoo import checkpoint
-from zoo.contract import Artifact, Signature, near, staging, versions
+from zoo.artifact import Artifact, staging, versions
+from zoo.contract import Signature, near
 from zoo.registry import get_spec
 from zoo.spec import Export, ModelSpec, forms_of
 
@@ -79,7 +80,7 @@ def _load(run: Path, data: Any) -> _Trained:
     artifact, model, config = checkpoint.load(run)
     spec = get_spec(artifact.recipe["model"])
     data = spec.data(checkpoint.recipe_of(artifact)) if data is None else data
-    return _Trained(artifact, spec, model, config, data, spec.outputs(model, data).cpu().numpy())
+    return _Trained(artifact, spec, model, config, data, spec.answers(model, data).cpu().numpy())
 
 
 def _choose(known: dict[str, Export], forms: Sequence[str] | None) -> dict[str, Export]:
@@ -111,7 +112,7 @@ def _candidate(trained: _Trained, form: str, export: Export) -> Candidate:
 
 def _expected(trained: _Trained, signature: Signature) -> np.ndarray | None:
     """The model's own answers by id; None where training did not see all of the data."""
-    if trained.data.seen is not trained.data.full:
+    if not trained.data.complete:
         return None
     if signature.outputs[0].name == "probabilities":
         return torch.softmax(torch.from_numpy(trained.logits), dim=-1).numpy()
@@ -164,8 +165,8 @@ def _write(
     )
     with staging(artifact.path) as folder:
         (folder / MODEL_FILE).write_bytes(candidate.graph.SerializeToString(deterministic=True))
-        labels = checkpoint.labels_of(trained.artifact)
-        (folder / LABELS_FILE).write_text("".join(f"{label}\n" for label in labels))
+        for file, content in checkpoint.attachments_of(trained.artifact).items():
+            (folder / file).write_bytes(content)
         if candidate.signature.max_batch:
             (folder / WARMUP).mkdir()
             for name, array in candidate.rows(np.array([0])).items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from tritonclient.utils import np_to_triton_dtype
 
 from export.errors import ExportError
 from export.to_onnx import LABELS_FILE
-from zoo.contract import Artifact, Signature, TensorSpec
+from zoo.artifact import Artifact
+from zoo.contract import Signature, TensorSpec
 
 BACKEND = "onnxruntime"
 LABELLED = "probabilities"
@@ -64,7 +64,7 @@ def to_text(config: Any) -> str:
 
 def _parameters(signature: Signature) -> dict[str, str]:
     """What clients read (the signature) and what the backend reads (threads)."""
-    text = json.dumps(asdict(signature), sort_keys=True)
+    text = json.dumps(signature.to_dict(), sort_keys=True)
     return {"signature": text, "intra_op_thread_count": "1", "inter_op_thread_count": "1"}
 
 

@@ -20,7 +20,8 @@ from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import deserialize_bytes_tensor, triton_to_np_dtype
 
 from serving.errors import ModelUnavailable, ModelUnknown, one_line
-from zoo.contract import Artifact, ArtifactError, Signature, near
+from zoo.artifact import Artifact, ArtifactError
+from zoo.contract import Signature, near
 
 CONFIG_FILE = "config.pbtxt"
 MODEL_FILE = "model.onnx"

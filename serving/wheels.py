@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving.errors import ServerMissing, one_line
-from zoo.contract import sha256_file, staging
+from zoo.artifact import sha256_file, staging
 
 FETCH_TIMEOUT_S = 900.0
 

@@ -13,7 +13,7 @@ import torch
 from rich.progress import Progress
 
 from zoo import checkpoint, distill, results
-from zoo.contract import Artifact, ArtifactError
+from zoo.artifact import Artifact, ArtifactError
 from zoo.registry import get_recipe, get_spec
 from zoo.spec import Recipe, RecipeError
 
@@ -67,7 +67,7 @@ def test_result(toy: Trained) -> None:
     artifact, model, _ = checkpoint.load(toy.runs / toy.result["run"])
     assert (artifact.kind, artifact.model) == ("checkpoint", "mlp-toy")
     assert checkpoint.recipe_of(artifact) == get_recipe("mlp-toy")
-    assert checkpoint.labels_of(artifact) == ("north", "east", "south", "west")
+    assert checkpoint.attachments_of(artifact) == {"labels.txt": b"north\neast\nsouth\nwest\n"}
     data = get_spec("mlp").data(get_recipe("mlp-toy"))
     measured = get_spec("mlp").evaluate(model, data)
     assert measured["test_accuracy"] == toy.result["metrics"]["student"]["test_accuracy"]
@@ -168,7 +168,7 @@ def test_weights_of_another_architecture(tmp_path: Path) -> None:
     artifact, _, config = checkpoint.load(run)
     other = get_spec("mlp").build(replace(config, hidden=config.hidden + 1))
     recipe = checkpoint.recipe_of(artifact)
-    checkpoint.save(run, other, config, recipe, {}, ("a",), {})
+    checkpoint.save(run, other, config, recipe, {}, {}, {})
     with pytest.raises(ArtifactError, match="another architecture; remove it and train again"):
         checkpoint.load(run)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.contract import sha256_bytes
+from zoo.artifact import sha256_bytes
 from zoo.downloads import Wheel
 from zoo.sources import DataError, DatasetFile, cache_path, fetch, fetch_all, forget, keep
 

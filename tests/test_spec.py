@@ -77,9 +77,11 @@ REFUSED = [
     ("config", 3, "'config' in .* is 3: expected a value of type dict"),
     ("config.hidden", 8.5, "'hidden' in mine.config is 8.5: expected a value of type int"),
     ("teacher", "gcn", "'teacher' in .* is 'gcn': expected a table"),
-    ("select", "los", "select is 'los': expected accuracy or loss"),
-    ("epochs", 0, "expected epochs, patience, teachers >= 1"),
-    ("seed", -1, "seed >= 0"),
+    ("select", "los", "select is 'los': expected one of accuracy, auc, loss"),
+    ("epochs", 0, "expected epochs, patience, teachers, folds >= 1"),
+    ("seed", -1, "expected seed, batch_size, .* >= 0"),
+    ("clip", -1, "and clip >= 0"),
+    ("decay", 1.5, "expected 0 < decay <= 1"),
     ("lr", 0, "lr > 0"),
     ("model", "mpl", "unknown model 'mpl': did you mean mlp"),
     ("config.layers", 1, "mine.config: expected layers >= 2"),
@@ -152,6 +154,12 @@ OTHER: dict[str, Any] = {
     "select": "loss",
     "teacher": None,
     "teachers": 2,
+    "folds": 2,
+    "batch_size": 64,
+    "hold_epochs": 1,
+    "decay": 0.1,
+    "min_gain": 0.5,
+    "clip": 1.0,
 }
 
 

@@ -1,6 +1,7 @@
 """The loop: which epoch is kept, and when it stops."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,7 +20,9 @@ class Counter(nn.Module):
         self.weight = nn.Parameter(torch.zeros(()))
 
 
-def run(scores: Sequence[float], epochs: int = 100, patience: int = 3) -> tuple[Fit, float]:
+def run(
+    scores: Sequence[float], epochs: int = 100, patience: int = 3, **schedule: float
+) -> tuple[Fit, float]:
     """Train on given validation scores; how it went, and the epoch whose weight was kept."""
     model, remaining = Counter(), iter(scores)
     modes = []
@@ -35,10 +38,11 @@ def run(scores: Sequence[float], epochs: int = 100, patience: int = 3) -> tuple[
     recipe = Recipe(
         "counter", "mlp", "toy", epochs=epochs, patience=patience, lr=1.0, weight_decay=0.0
     )
+    recipe = replace(recipe, **schedule)
     went = fit(model, Objective(loss, score), recipe, Progress(disable=True))
     assert modes == [True, False] * went.epochs
     assert not model.training
-    return went, round(model.weight.item())
+    return went, round(model.weight.item(), 3)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +85,49 @@ def test_batches() -> None:
     fit(model, objective, recipe, Progress(disable=True))
     assert seen == [1, 2, 3] * 2
     assert round(model.weight.item()) == 6
+
+
+def test_decay_follows_every_epoch_without_a_new_best() -> None:
+    """Steps of 1, then of 0.1 after a bad epoch, then of 0.01 after another."""
+    assert run([0.5, 0.4, 0.6, 0.4, 0.7], epochs=5, decay=0.1) == (Fit(5, 5, 0.7), 2.21)
+
+
+def test_nothing_counts_while_epochs_are_held() -> None:
+    held, _ = run([0.5, 0.4, 0.4, 0.4, 0.4, 0.4], patience=2, hold_epochs=3, decay=0.1)
+    assert (held.epochs, held.best_epoch) == (5, 1)
+    assert run([0.5, 0.4, 0.4, 0.6], epochs=4, hold_epochs=3, decay=0.1)[1] == 4
+
+
+def test_a_new_best_must_exceed_the_last_by_the_least_gain() -> None:
+    assert run([0.5, 0.5, 0.55, 0.65], epochs=4, min_gain=0.1)[0].best_epoch == 4
+    assert run([0.5, 0.5, 0.55], epochs=3, min_gain=0.1)[0].best_epoch == 1
+
+
+def test_gradients_are_clipped_together() -> None:
+    """Adam forgets the scale of gradients, but not their direction."""
+    model = nn.Linear(2, 1, bias=False)
+    seen: list[float] = []
+    recipe = Recipe("clipped", "mlp", "toy", epochs=1, clip=0.5, weight_decay=0.0)
+
+    def score() -> float:
+        assert model.weight.grad is not None
+        seen.append(model.weight.grad.norm().item())
+        return 0.0
+
+    loss = lambda _: 100 * model(torch.ones(1, 2)).sum()  # noqa: E731
+    fit(model, Objective(loss, score), recipe, Progress(disable=True))
+    assert seen == pytest.approx([0.5], rel=1e-4)
+
+
+def test_penalty_by_parameter() -> None:
+    """A weight with a penalty of its own is drawn to zero, the other is not."""
+    model = nn.ParameterDict({"table": torch.ones(1), "free": torch.ones(1)})
+    objective = Objective(
+        lambda _: 0 * (model["table"] + model["free"]).sum(),
+        lambda: 0.0,
+        penalty=lambda name: 0.1 if name == "table" else 0.0,
+    )
+    recipe = Recipe("penalised", "mlp", "toy", epochs=3, lr=0.1, weight_decay=9.0)
+    fit(model, objective, recipe, Progress(disable=True))  # type: ignore[arg-type]
+    assert model["table"].item() < 0.8
+    assert model["free"].item() == 1

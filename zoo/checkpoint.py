@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,12 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from zoo.contract import Artifact, ArtifactError, staging, versions
+from zoo.artifact import Artifact, ArtifactError, staging, versions
 from zoo.registry import get_spec
 from zoo.spec import Recipe, from_table
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.json"
-LABELS = "labels.txt"
 
 
 def save(
@@ -25,7 +25,7 @@ def save(
     config: Any,
     recipe: Recipe,
     metrics: dict[str, Any],
-    labels: tuple[str, ...],
+    attachments: Mapping[str, bytes],
     parents: dict[str, str],
 ) -> Artifact:
     """Write a checkpoint artifact at ``path``, all of it or nothing."""
@@ -43,7 +43,8 @@ def save(
         state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
         save_file(state, folder / WEIGHTS)
         (folder / CONFIG).write_text(json.dumps(asdict(config), indent=1) + "\n")
-        (folder / LABELS).write_text("".join(f"{label}\n" for label in labels))
+        for name, content in attachments.items():
+            (folder / name).write_bytes(content)
         return artifact.write(folder)
 
 
@@ -72,9 +73,10 @@ def load(path: Path | str) -> tuple[Artifact, nn.Module, Any]:
     return artifact, model.eval(), config
 
 
-def labels_of(artifact: Artifact) -> tuple[str, ...]:
-    """Class names saved with a checkpoint."""
-    return tuple((artifact.path / LABELS).read_text().splitlines())
+def attachments_of(artifact: Artifact) -> dict[str, bytes]:
+    """What the data gave its models to carry: class names, vocabularies, …"""
+    names = sorted(set(artifact.files) - {WEIGHTS, CONFIG})
+    return {name: (artifact.path / name).read_bytes() for name in names}
 
 
 def recipe_of(artifact: Artifact) -> Recipe:

@@ -1,16 +1,10 @@
-"""What stages hand to each other: tensor signatures and artifacts on disk (stdlib + numpy only).
+"""What goes into a model and what comes out (stdlib + numpy only).
 
-Every folder a stage writes is an artifact:
-
-    <folder>/
-      artifact.json     kind, model, signature, recipe, metrics, parents, made_with, files
-      <file> ...        each named in ``files`` with its sha256
-
-and every error a user can cause is a ``LeanzooError`` with a message of one line:
+Every error a user can cause is a ``LeanzooError`` with a message of one line:
 
     LeanzooError
     ├── SignatureError    arrays that a model does not accept
-    ├── ArtifactError     a missing, half-written or changed artifact
+    ├── ArtifactError     zoo.artifact: a missing, half-written or changed artifact
     ├── RecipeError       zoo.spec: an unknown recipe, model or key
     ├── DataError         zoo.sources: a dataset that cannot be had or used
     ├── ExportError       export: a graph that fails a gate
@@ -19,22 +13,12 @@ and every error a user can cause is a ``LeanzooError`` with a message of one lin
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import hashlib
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from importlib import metadata
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-
-ARTIFACT_FILE = "artifact.json"
 
 
 class LeanzooError(Exception):
@@ -43,10 +27,6 @@ class LeanzooError(Exception):
 
 class SignatureError(LeanzooError):
     """Arrays that do not fit a model's signature."""
-
-
-class ArtifactError(LeanzooError):
-    """An artifact that is missing, half-written or not what its manifest says."""
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -65,14 +45,20 @@ class TensorSpec:
         dtype: a numpy dtype name, such as ``float32``; ``object`` holds strings.
         shape: its axes without the batch axis; a string is a named dynamic axis.
         doc: meaning and unit.
-        high: exclusive upper bound of ids; an axis name bounds them by that axis' size.
+        high: exclusive upper bound of ids; an axis name bounds them by that axis' size, a tuple
+            holds one bound per column.
+        columns: what the entries of the last axis are, such as the fields of a row; a name that
+            repeats belongs to a list.
+        missing: NaN, or in strings the empty one, is accepted and means that a value is missing.
     """
 
     name: str
     dtype: str
     shape: tuple[int | str, ...]
     doc: str
-    high: int | str | None = None
+    high: int | str | tuple[int, ...] | None = None
+    columns: tuple[str, ...] = ()
+    missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,12 +114,21 @@ class Signature:
                 arrays[spec.name] = rng.random(shape).astype(spec.dtype)
         return arrays
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON; a tensor says nothing of columns and missing values where it has none."""
+        raw = asdict(self)
+        for tensor in (*raw["inputs"], *raw["outputs"]):
+            for key in ("columns", "missing"):
+                if not tensor[key]:
+                    del tensor[key]
+        return raw
+
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> Signature:
-        """The inverse of ``dataclasses.asdict``."""
+        """The inverse of ``to_dict`` and of ``dataclasses.asdict``."""
 
         def tensors(key: str) -> tuple[TensorSpec, ...]:
-            return tuple(TensorSpec(**{**t, "shape": tuple(t["shape"])}) for t in raw[key])
+            return tuple(TensorSpec(**{k: _frozen(v) for k, v in t.items()}) for t in raw[key])
 
         return Signature(tensors("inputs"), tensors("outputs"), int(raw["max_batch"]))
 
@@ -163,172 +158,45 @@ def _check_shape(
         )
 
 
+def _frozen(value: Any) -> Any:
+    """JSON's lists as the tuples they were."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _check_values(spec: TensorSpec, array: np.ndarray, sizes: Mapping[str, int]) -> None:
     """Refuse NaN, infinities and ids out of range."""
     if array.size == 0:
         return
     if np.issubdtype(array.dtype, np.floating):
-        if not np.isfinite(array).all():
-            row = np.argwhere(~np.isfinite(np.atleast_1d(array)))[0][0]
-            raise SignatureError(f"input '{spec.name}' is NaN or infinite in row {row}: clean it")
+        _check_numbers(spec, array)
     elif array.dtype == np.dtype(object):
         for item in array.ravel():
             if not isinstance(item, str):
                 raise SignatureError(f"input '{spec.name}' holds {item!r}: expected strings only")
     elif spec.high is not None:
-        high = sizes[spec.high] if isinstance(spec.high, str) else spec.high
-        low_id, high_id = int(array.min()), int(array.max())
-        if low_id < 0 or high_id >= high:
-            bad = low_id if low_id < 0 else high_id
-            raise SignatureError(
-                f"input '{spec.name}' holds id {bad}: expected 0 <= id < {high}; "
-                "drop ids the model was not trained with"
-            )
+        _check_ids(spec, array, sizes[spec.high] if isinstance(spec.high, str) else spec.high)
 
 
-@dataclass(frozen=True)
-class Artifact:
-    """A folder a stage wrote, and why it can be trusted.
-
-    Attributes:
-        path: the folder.
-        kind: ``checkpoint``, ``onnx`` or ``published``.
-        model: model id, such as ``mlp-citeseer``.
-        signature: what goes in and out; None where the kind has none.
-        recipe: how the weights were made, as plain JSON.
-        metrics: what was measured about it, as plain JSON.
-        parents: role → identity of the artifacts it came from.
-        made_with: package → version.
-        files: file name → sha256.
-    """
-
-    path: Path
-    kind: str
-    model: str
-    signature: Signature | None
-    recipe: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
-    parents: dict[str, str] = field(default_factory=dict)
-    made_with: dict[str, str] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def digest(self) -> str:
-        """sha256 over the manifest's file hashes: the identity children refer to."""
-        return sha256_bytes(json.dumps(self.files, sort_keys=True).encode())
-
-    def write(self, folder: Path) -> Artifact:
-        """Hash every file in ``folder`` and write its ``artifact.json``.
-
-        Args:
-            folder: a staging folder holding the finished files.
-
-        Returns:
-            This artifact with ``files`` filled; its ``path`` is unchanged.
-        """
-        files = {
-            str(p.relative_to(folder)): sha256_file(p)
-            for p in sorted(folder.rglob("*"))
-            if p.is_file() and p != folder / ARTIFACT_FILE
-        }
-        raw = {**asdict(self), "files": files}
-        del raw["path"]
-        text = json.dumps(raw, indent=1, sort_keys=True, allow_nan=False) + "\n"
-        (folder / ARTIFACT_FILE).write_text(text)
-        return replace(self, files=files)
-
-    @staticmethod
-    def load(path: Path | str, verify: bool = True) -> Artifact:
-        """Read an artifact and check that its files are the ones that were written.
-
-        Raises:
-            ArtifactError: no manifest, a missing, extra or changed file, or a link.
-        """
-        path = Path(path)
-        try:
-            raw = json.loads((path / ARTIFACT_FILE).read_text())
-            signature = Signature.from_dict(raw.pop("signature")) if raw["signature"] else None
-            raw.pop("signature", None)
-            artifact = Artifact(path=path, signature=signature, **raw)
-            if not all(isinstance(value, dict) for value in (artifact.recipe, artifact.files)):
-                raise TypeError("recipe and files must be tables")
-        except (FileNotFoundError, NotADirectoryError):
-            raise ArtifactError(
-                f"{path} has no {ARTIFACT_FILE}: not an artifact, or half-written; make it again"
-            ) from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ArtifactError(
-                f"{path / ARTIFACT_FILE} cannot be read ({error}); make the artifact again"
-            ) from None
-        if verify:
-            artifact.verify()
-        return artifact
-
-    def verify(self) -> None:
-        """Check every file against the manifest.
-
-        Raises:
-            ArtifactError: naming the first file at fault.
-        """
-        present = {
-            str(p.relative_to(self.path))
-            for p in self.path.rglob("*")
-            if p.is_symlink() or not p.is_dir()
-        }
-        for name in sorted(present - set(self.files) - {ARTIFACT_FILE}):
-            raise ArtifactError(f"{self.path / name} is not in the manifest; remove it")
-        for name, digest in self.files.items():
-            file = self.path / name
-            if not file.is_file():
-                raise ArtifactError(f"{file} is missing; make the artifact again")
-            if file.is_symlink() or file.stat().st_nlink > 1:
-                raise ArtifactError(f"{file} is a link: artifacts hold plain files; copy it")
-            if sha256_file(file) != digest:
-                raise ArtifactError(f"{file} was changed (sha256 differs); make the artifact again")
+def _check_numbers(spec: TensorSpec, array: np.ndarray) -> None:
+    wrong = np.isinf(array) if spec.missing else ~np.isfinite(array)
+    if wrong.any():
+        at = np.argwhere(np.atleast_1d(wrong))[0]
+        kind = "infinite" if spec.missing else "NaN or infinite"
+        raise SignatureError(f"{_where(spec, at)} is {kind} in row {at[0]}: clean it")
 
 
-def sha256_bytes(data: bytes) -> str:
-    """sha256 of bytes, in hex."""
-    return hashlib.sha256(data).hexdigest()
+def _check_ids(spec: TensorSpec, array: np.ndarray, high: int | tuple[int, ...]) -> None:
+    wrong = (array < 0) | (array >= np.asarray(high))
+    if wrong.any():
+        at = np.argwhere(np.atleast_1d(wrong))[0]
+        bound = high[at[-1]] if isinstance(high, tuple) else high
+        raise SignatureError(
+            f"{_where(spec, at)} holds id {np.atleast_1d(array)[tuple(at)]}: expected 0 <= id < "
+            f"{bound}; drop ids the model was not trained with"
+        )
 
 
-def sha256_file(path: Path) -> str:
-    """sha256 of a file, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def versions(*packages: str) -> dict[str, str]:
-    """Installed versions of ``packages``, for ``Artifact.made_with``."""
-    return {name: metadata.version(name) for name in packages}
-
-
-@contextlib.contextmanager
-def staging(target: Path) -> Iterator[Path]:
-    """A scratch folder beside ``target`` that becomes ``target`` when the block succeeds.
-
-    An existing ``target`` is replaced. When the block fails nothing is left behind.
-
-    Raises:
-        ArtifactError: the folder cannot be written (disk full, no permission).
-    """
-    scratch: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        yield scratch
-        scratch.chmod(0o755)
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-            os.rename(target, old / "old")
-            os.rename(scratch, target)
-            shutil.rmtree(old)
-        else:
-            os.rename(scratch, target)
-    except OSError as error:
-        raise ArtifactError(
-            f"cannot write {target}: {error.strerror or error}; free space or choose another folder"
-        ) from error
-    finally:
-        if scratch is not None and scratch.exists():
-            shutil.rmtree(scratch, ignore_errors=True)
+def _where(spec: TensorSpec, at: np.ndarray) -> str:
+    """The input, and where its columns have names the column, of the entry at an index."""
+    column = f"field '{spec.columns[at[-1]]}' of " if spec.columns else ""
+    return f"{column}input '{spec.name}'"

@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.progress import Progress
 from torch import nn
 
 from zoo import checkpoint
+from zoo.artifact import Artifact, ArtifactError
 from zoo.blocks import keep_large_buffers
-from zoo.contract import Artifact, ArtifactError
 from zoo.registry import get_spec
 from zoo.results import RESULT, checkpoint_path, summary, write_json
 from zoo.spec import VANILLA, Recipe, RecipeError, config_of, from_table
@@ -78,7 +79,7 @@ def train(
                 per_seed[seed].setdefault(role, {}).update(named)
             if not prefix:
                 runs[seed] = trained["student"]
-    best = max(seeds, key=lambda seed: per_seed[seed]["student"]["val_accuracy"])
+    best = max(seeds, key=lambda seed: per_seed[seed]["student"][f"val_{spec.metric}"])
     result = {
         "recipe": recipe.name,
         "methods": list(methods),
@@ -122,11 +123,23 @@ def _train_seed(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> dict[
                 teacher = replace(teacher, seed=seed, split_seed=recipe.seed)
             teachers.append(_trained(teacher, [], data, shop))
         roles["teacher"] = teachers[0]
+        teachers = _fold_teachers(recipe, shop) or teachers
     for index, method in enumerate(methods):
         student = recipe.by(method)
         taught_by = teachers if student.teacher else []
         roles["student" if index == 0 else method] = _trained(student, taught_by, data, shop)
     return roles
+
+
+def _fold_teachers(recipe: Recipe, shop: Workshop) -> list[Artifact]:
+    """One teacher per fold, trained without it; none where the recipe has no folds."""
+    assert recipe.teacher is not None
+    teachers = []
+    for fold in range(recipe.folds if recipe.folds > 1 else 0):
+        data = {**recipe.teacher.data, "folds": recipe.folds, "fold": fold}
+        teacher = replace(recipe.teacher, data=data)
+        teachers.append(_trained(teacher, [], _Lazy(teacher), shop))
+    return teachers
 
 
 class _Lazy:
@@ -154,13 +167,20 @@ class Ensemble(nn.Module):
         return torch.stack([member(*inputs) for member in self.members]).mean(dim=0)
 
 
-def _taught(teachers: Sequence[Artifact], data: Any, shop: Workshop) -> torch.Tensor | None:
+def _taught(
+    recipe: Recipe, teachers: Sequence[Artifact], data: Any, shop: Workshop
+) -> torch.Tensor | None:
     """What a student learns from its teachers; None without one."""
     if not teachers:
         return None
     members = [checkpoint.load(teacher.path)[1] for teacher in teachers]
     spec = get_spec(teachers[0].recipe["model"])
-    return spec.outputs(Ensemble(members).to(shop.device), data)
+    if recipe.folds == 1:
+        return spec.outputs(Ensemble(members).to(shop.device), data)
+    taught = [spec.data(checkpoint.recipe_of(teacher)) for teacher in teachers]
+    parts = [spec.outputs(m.to(shop.device), d) for m, d in zip(members, taught, strict=True)]
+    order = torch.from_numpy(np.argsort(np.concatenate([d.taught for d in taught])))
+    return torch.cat(parts)[order.to(shop.device)]
 
 
 def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Workshop) -> Artifact:
@@ -170,7 +190,7 @@ def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Worksh
         return Artifact.load(path)
     spec, data = get_spec(recipe.model), lazy.get()
     began = time.perf_counter()
-    knowledge = _taught(teachers, data, shop)
+    knowledge = _taught(recipe, teachers, data, shop)
     torch.manual_seed(recipe.seed)
     config = config_of(spec, recipe, data.sizes)
     model = spec.build(config).to(shop.device)
@@ -183,7 +203,7 @@ def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Worksh
         "train_seconds": seconds,
     }
     parents = {f"teacher_{n}": teacher.digest for n, teacher in enumerate(teachers, start=1)}
-    return checkpoint.save(path, model, config, recipe, metrics, tuple(data.labels), parents)
+    return checkpoint.save(path, model, config, recipe, metrics, data.attachments, parents)
 
 
 def prepare(threads: int, device: str) -> None:

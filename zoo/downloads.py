@@ -12,7 +12,7 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.contract import sha256_file
+from zoo.artifact import sha256_file
 
 CONNECT_TIMEOUT_S = 10
 WHEEL_TIMEOUT_S = 600

@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from zoo.contract import ArtifactError
+from zoo.artifact import ArtifactError
 from zoo.spec import Recipe
 
 RESULT = "train.json"
@@ -29,7 +29,7 @@ def summary(per_seed: dict[int, dict[str, dict[str, Any]]]) -> dict[str, dict[st
         for name in metrics:
             values = [seed[role][name] for seed in per_seed.values()]
             summary[role][name] = statistics.fmean(values)
-            if name.endswith("_accuracy"):
+            if "val_" in name or "test_" in name:
                 summary[role][f"{name}_std"] = statistics.pstdev(values)
                 summary[role][f"{name}_per_seed"] = values
     return summary

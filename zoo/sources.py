@@ -20,7 +20,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from zoo.contract import LeanzooError, sha256_bytes, sha256_file
+from zoo.artifact import sha256_bytes, sha256_file
+from zoo.contract import LeanzooError
 from zoo.downloads import Downloads, Wheel
 
 

@@ -17,9 +17,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from zoo.contract import LeanzooError, Signature, near, sha256_bytes
+from zoo.artifact import sha256_bytes
+from zoo.contract import LeanzooError, Signature, near
 
 VANILLA = "vanilla"
+SELECTIONS = ("accuracy", "auc", "loss")
 
 
 class RecipeError(LeanzooError):
@@ -40,12 +42,19 @@ class Recipe:
         data: how the data is used, fields of ``ModelSpec.data_config``.
         distill: loss and its weights, fields of ``ModelSpec.distill_config``.
         epochs: at most this many.
+        batch_size: rows per step; 0 where a step sees all of them.
         patience: epochs without a new best validation score before stopping.
+        hold_epochs: neither patience nor decay begins before this epoch has passed.
+        decay: factor of the learning rate after every epoch without a new best; 1 leaves it.
+        min_gain: by how much a new best must exceed the last; 0 lets a tie count.
         lr: learning rate of Adam.
         weight_decay: L2 penalty of Adam.
-        select: validation metric whose best epoch is kept, ``accuracy`` or ``loss``.
+        clip: largest norm of all gradients together; 0 does not clip.
+        select: validation metric whose best epoch is kept: ``accuracy``, ``auc`` or ``loss``.
         teacher: recipe of the teacher; None for a model trained on labels alone.
         teachers: how many teachers are trained from different seeds; their mean output is taught.
+        folds: where above 1, what is taught about a training row comes from a teacher that did not
+            see it: one is trained without each fold, besides the one that saw all.
         split_seed: draws the split instead of ``seed``: a student's further teachers see its split.
     """
 
@@ -58,19 +67,29 @@ class Recipe:
     data: dict[str, Any] = field(default_factory=dict)
     distill: dict[str, Any] = field(default_factory=dict)
     epochs: int = 500
+    batch_size: int = 0
     patience: int = 50
+    hold_epochs: int = 0
+    decay: float = 1.0
+    min_gain: float = 0.0
     lr: float = 0.01
     weight_decay: float = 5e-4
+    clip: float = 0.0
     select: str = "accuracy"
     teacher: Recipe | None = None
     teachers: int = 1
+    folds: int = 1
     split_seed: int | None = None
 
     def __post_init__(self) -> None:
-        if self.select not in ("accuracy", "loss"):
-            raise ValueError(f"select is '{self.select}': expected accuracy or loss")
-        if min(self.epochs, self.patience, self.teachers) < 1 or self.seed < 0 or self.lr <= 0:
-            raise ValueError("expected epochs, patience, teachers >= 1, seed >= 0 and lr > 0")
+        if self.select not in SELECTIONS:
+            raise ValueError(f"select is '{self.select}': expected one of {', '.join(SELECTIONS)}")
+        if min(self.epochs, self.patience, self.teachers, self.folds) < 1 or self.lr <= 0:
+            raise ValueError("expected epochs, patience, teachers, folds >= 1 and lr > 0")
+        if min(self.seed, self.batch_size, self.hold_epochs, self.min_gain, self.clip) < 0:
+            raise ValueError("expected seed, batch_size, hold_epochs, min_gain and clip >= 0")
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"decay is {self.decay}: expected 0 < decay <= 1")
 
     @property
     def method(self) -> str:
@@ -90,7 +109,7 @@ class Recipe:
     def by(self, method: str) -> Recipe:
         """This recipe with another distillation method; ``vanilla`` learns from labels alone."""
         if method == VANILLA:
-            return replace(self, distill={"method": VANILLA}, teacher=None, teachers=1)
+            return replace(self, distill={"method": VANILLA}, teacher=None, teachers=1, folds=1)
         return replace(self, distill={**self.distill, "method": method})
 
 
@@ -115,11 +134,15 @@ class Objective:
         loss: (batch) → the training loss at the module's present weights, with gradient.
         score: the validation score at the present weights, higher is better.
         batches: one epoch's batches; full-batch problems keep the default, one None.
+        n_batches: how many they are.
+        penalty: parameter name → its own L2 penalty; None leaves the recipe's to all.
     """
 
     loss: Callable[[Any], torch.Tensor]
     score: Callable[[], float]
     batches: Callable[[], Iterable[Any]] = lambda: (None,)
+    n_batches: int = 1
+    penalty: Callable[[str], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +158,8 @@ class Export:
         suits: config → whether this form is worth exporting for such a model.
         exact: its answers to ``rows`` are the model's own; to a sample of the neighbours they
             are not.
+        raw: (data, config, ids) → the same rows as values, by input: strings where ``rows`` gives
+            ids. Such a form is also served behind its vocabulary, as a graph of its own.
     """
 
     doc: str
@@ -144,6 +169,7 @@ class Export:
     served: bool = True
     suits: Callable[[Any], bool] = lambda config: True
     exact: bool = True
+    raw: Callable[[Any, Any, np.ndarray], dict[str, np.ndarray]] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,15 +179,20 @@ class ModelSpec:
     Attributes:
         name: as recipes refer to it.
         doc: one sentence and its paper.
-        task: ``node-classification``, …
+        task: ``node-classification``, ``click-prediction``, …
         config: frozen dataclass of the architecture; sizes that come from data included.
         data_config: frozen dataclass of how the data is used.
         distill_config: frozen dataclass of the loss and its weights.
-        data: recipe → the data, with ``sizes`` (config fields) and ``labels`` (class names).
+        data: recipe → the data, with ``sizes`` (config fields), ``attachments`` (file name → bytes
+            that every artifact of the model carries), ``n_rows`` (what can be asked about),
+            ``licence``, ``complete`` (training saw all of it) and ``taught`` (which training rows
+            ``outputs`` speaks of, by position; None for all).
         build: config → module with fresh weights.
         objective: (module, data, recipe, teacher outputs or None) → the training problem.
         outputs: (module, data) → what a student learns from this model.
+        answers: (module, data) → logits by row id, what exports are held against.
         evaluate: (module, data) → metrics, fractions 0..1; keys ``val_*`` and ``test_*``.
+        metric: the one of them, without its prefix, by which models are compared.
         exports: form → how it is exported.
         also: prefix → data settings trained besides, for their metrics alone.
     """
@@ -176,7 +207,9 @@ class ModelSpec:
     build: Callable[[Any], nn.Module]
     objective: Callable[[Any, Any, Recipe, torch.Tensor | None], Objective]
     outputs: Callable[[Any, Any], torch.Tensor]
+    answers: Callable[[Any, Any], torch.Tensor]
     evaluate: Callable[[Any, Any], dict[str, float]]
+    metric: str
     exports: Mapping[str, Export]
     also: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from rich.progress import Progress
 from torch import nn
 
 from zoo.spec import Objective, Recipe, RecipeError
+
+MIN_LR = 1e-6  # below which a decaying learning rate does not fall
 
 
 @dataclass(frozen=True)
@@ -27,37 +31,39 @@ class Fit:
 
 
 def fit(model: nn.Module, objective: Objective, recipe: Recipe, progress: Progress) -> Fit:
-    """Minimise with Adam until the validation score has not been reached again for ``patience``.
+    """Minimise with Adam until ``patience`` epochs in a row brought no new best validation score.
 
-    A tie with the best score moves the kept weights to the later epoch and resets the patience.
-    The best weights are restored before returning.
+    Each of those epochs multiplies the learning rate by ``decay``; during ``hold_epochs`` none
+    counts. The best weights are restored before returning.
 
     Args:
         model: trained in place.
         objective: loss and validation score.
-        recipe: epochs, patience, learning rate and weight decay.
-        progress: shows the epochs.
+        recipe: epochs, patience, learning rate, its decay, and penalties.
+        progress: shows the steps.
 
     Raises:
         RecipeError: no epoch had a finite score.
     """
-    optimiser = torch.optim.Adam(
-        model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
-    )
+    optimiser = torch.optim.Adam(_groups(model, objective, recipe), lr=recipe.lr, fused=True)
     best = Fit(0, 0, -float("inf"))
     kept: dict[str, torch.Tensor] = {}
-    task = progress.add_task(recipe.name, total=recipe.epochs)
-    epoch = 0
+    task = progress.add_task(recipe.name, total=recipe.epochs * objective.n_batches)
+    epoch = bad = 0
     for epoch in range(1, recipe.epochs + 1):
-        _epoch(model, objective, optimiser)
+        for _ in _steps(model, objective, optimiser, recipe.clip):
+            progress.update(task, advance=1)
         score = _score(model, objective)
-        if score >= best.score:
-            best = Fit(epoch, epoch, score)
+        if score >= best.score + recipe.min_gain:
+            best, bad = Fit(epoch, epoch, score), 0
             _keep(model, kept)
-        progress.update(task, advance=1, description=f"{recipe.name} val {best.score:.3f}")
-        if epoch - best.best_epoch >= recipe.patience:
+        elif epoch > recipe.hold_epochs:
+            bad += 1
+            _slow_down(optimiser, recipe.decay)
+        progress.update(task, description=f"{recipe.name} val {best.score:.4f}")
+        if bad >= recipe.patience:
             break
-    progress.update(task, total=epoch)
+    progress.update(task, total=epoch * objective.n_batches)
     if not kept:
         raise RecipeError(f"training {recipe.name} diverged: no finite score; choose a smaller lr")
     model.load_state_dict(kept)
@@ -65,13 +71,34 @@ def fit(model: nn.Module, objective: Objective, recipe: Recipe, progress: Progre
     return Fit(epoch, best.best_epoch, best.score)
 
 
-def _epoch(model: nn.Module, objective: Objective, optimiser: torch.optim.Optimizer) -> None:
+def _groups(model: nn.Module, objective: Objective, recipe: Recipe) -> list[dict[str, Any]]:
+    """Parameters by their L2 penalty."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        penalty = objective.penalty(name) if objective.penalty else recipe.weight_decay
+        groups.setdefault(penalty, []).append(parameter)
+    return [{"params": params, "weight_decay": penalty} for penalty, params in groups.items()]
+
+
+def _steps(
+    model: nn.Module, objective: Objective, optimiser: torch.optim.Optimizer, clip: float
+) -> Iterator[None]:
+    """One epoch, step by step."""
     model.train()
     for batch in objective.batches():
         optimiser.zero_grad()
         loss = objective.loss(batch)
         loss.backward()
+        if clip:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimiser.step()
+        yield
+
+
+def _slow_down(optimiser: torch.optim.Optimizer, decay: float) -> None:
+    """Lower the learning rate; one that does not decay is left as it is."""
+    for group in optimiser.param_groups:
+        group["lr"] = max(group["lr"] * decay, min(group["lr"], MIN_LR))
 
 
 @torch.no_grad()

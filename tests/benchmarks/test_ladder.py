@@ -16,7 +16,7 @@ from benchmarks.measurement import Measurement
 from benchmarks.subjects import open_pair
 from benchmarks.table import markdown_table, terminal_table
 from tests.benchmarks.conftest import STUDENT
-from zoo.contract import ArtifactError
+from zoo.artifact import ArtifactError
 from zoo.distill import Workshop, train
 
 

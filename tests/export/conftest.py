@@ -11,7 +11,7 @@ import pytest
 from rich.progress import Progress
 
 from export.to_onnx import export_checkpoint
-from zoo.contract import Artifact
+from zoo.artifact import Artifact
 from zoo.distill import Workshop, train
 from zoo.registry import get_recipe, get_spec
 from zoo.spec import Recipe

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from export.card import card
-from zoo.contract import Artifact
+from zoo.artifact import Artifact
 
 
 def test_card_of_a_real_export(result: dict[str, Any], exported: dict[str, Artifact]) -> None:

@@ -10,7 +10,8 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from export.triton_config import config_of, to_text
-from zoo.contract import Artifact, Signature
+from zoo.artifact import Artifact
+from zoo.contract import Signature
 
 COMMITTED = sorted((Path(__file__).parents[2] / "model_repository").glob("mlp-*/config.pbtxt"))
 

@@ -10,7 +10,8 @@ from torch import nn
 
 from export.errors import ExportError
 from export.graph import IR_VERSION, OPSET, check_graph, to_graph
-from zoo.contract import Artifact, Signature, TensorSpec
+from zoo.artifact import Artifact
+from zoo.contract import Signature, TensorSpec
 
 SIGNATURE = Signature(
     (TensorSpec("x", "float32", (3,), "test"),), (TensorSpec("y", "float32", (3,), "test"),), 8

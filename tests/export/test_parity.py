@@ -18,7 +18,7 @@ from export.errors import ExportError
 from export.parity import BATCHES, check, check_same
 from export.to_onnx import export_checkpoint
 from zoo import checkpoint
-from zoo.contract import Artifact
+from zoo.artifact import Artifact
 from zoo.registry import get_spec
 from zoo.spec import forms_of
 

@@ -18,7 +18,8 @@ from tritonclient.grpc import model_config_pb2
 from export.errors import ExportError
 from export.repository import check_published, publish, versions_of
 from export.triton_config import config_of
-from zoo.contract import Artifact, ArtifactError, Signature, TensorSpec
+from zoo.artifact import Artifact, ArtifactError
+from zoo.contract import Signature, TensorSpec
 
 
 @pytest.fixture

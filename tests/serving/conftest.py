@@ -16,7 +16,8 @@ from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import serialize_byte_tensor
 
 from serving.triton import Triton
-from zoo.contract import Artifact, Signature, TensorSpec, staging
+from zoo.artifact import Artifact, staging
+from zoo.contract import Signature, TensorSpec
 
 ONNX_TYPES = {
     "float32": TensorProto.FLOAT,

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from serving.endpoint import Endpoint
     from serving.triton import Triton
-    from zoo.contract import Artifact, Signature
+    from zoo.artifact import Artifact
+    from zoo.contract import Signature
 
 EXPORTS = "onnx"
 
@@ -95,7 +96,7 @@ def publish_recipe(name: str, runs: Path, repository: Path) -> list[Any]:
     """Publish every export of a recipe, each with its model card."""
     from export.card import card
     from export.repository import publish as publish_artifact
-    from zoo.contract import Artifact, ArtifactError
+    from zoo.artifact import Artifact, ArtifactError
     from zoo.results import result_of
 
     folders = sorted(p.parent for p in (runs / name / EXPORTS).glob("*/artifact.json"))

@@ -43,8 +43,8 @@ def list_(runs: Runs = RUNS, json: Json = False) -> None:
 
 def own_recipes(runs: Path) -> dict[str, Recipe]:
     """Recipes of models that were trained on the user's own data, by name."""
+    from zoo.artifact import Artifact, ArtifactError
     from zoo.checkpoint import recipe_of
-    from zoo.contract import Artifact, ArtifactError
     from zoo.results import result_of
 
     found: dict[str, Recipe] = {}
@@ -152,7 +152,7 @@ def changed(name: str, data: Path | None, seed: int | None, epochs: int | None) 
     """The recipe with what the user asked for otherwise."""
     from dataclasses import replace
 
-    from zoo.contract import sha256_file
+    from zoo.artifact import sha256_file
     from zoo.registry import get_recipe, list_recipes
     from zoo.sources import DataError
 

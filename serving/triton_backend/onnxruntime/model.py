@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime as ort
 import triton_python_backend_utils as pb_utils
 
-from zoo.contract import ARTIFACT_FILE, Artifact, ArtifactError
+from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError
 
 Arrays = dict[str, np.ndarray]
 

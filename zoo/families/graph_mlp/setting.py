@@ -45,12 +45,17 @@ class GraphData:
         full: the whole graph.
         hidden: ids in ``full`` of the nodes that training does not see.
         sizes: config fields that come from the data.
-        labels: class names.
+        attachments: class names, one per line.
+        complete: training saw every node.
+        taught: None: a teacher speaks of all nodes.
         licence: of the data.
     """
 
+    taught = None
+
     def __init__(self, full: Graph, setting: str, seed: int) -> None:
-        self.full, self.labels, self.licence = full, full.labels, licence_of(full)
+        self.full, self.licence = full, licence_of(full)
+        self.attachments = {"labels.txt": "".join(f"{label}\n" for label in full.labels).encode()}
         split = split_of(full, seed)
         self.hidden = np.array([], dtype=np.int64)
         self.seen, self.split = full, split
@@ -59,6 +64,7 @@ class GraphData:
             n_hidden = max(1, int(len(split["test"]) * HIDDEN_FRACTION))
             self.hidden = np.sort(random.choice(split["test"], n_hidden, replace=False))
             self.seen, self.split = without(full, split, self.hidden)
+        self.complete = self.seen is full
         widest = int(np.diff(full.x.indptr).max(initial=1))
         self.sizes = {
             "features": full.x.shape[1],
