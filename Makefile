@@ -27,11 +27,12 @@ lint: $(INSTALLED)  ## ruff, mypy and the import rules
 test: lint  ## lint, then run the whole test suite
 	$(BIN)/pytest
 
-demo: $(INSTALLED)  ## the whole path once: train, export, publish, serve, ask, measure
+demo: $(INSTALLED)  ## the whole path once for each family: train, export, publish, serve, ask, measure
 	$(BIN)/leanzoo demo
 
-accuracy: $(INSTALLED)  ## train all recipes on 5 seeds and write benchmarks/results/ (hours, resumes)
+accuracy: $(INSTALLED)  ## train all recipes on several seeds and write benchmarks/results/ (hours, resumes)
 	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.ctr_accuracy
 
-tables: $(INSTALLED)  ## write the tables in README.md anew from benchmarks/results/
+tables: $(INSTALLED)  ## write the tables in documents anew from benchmarks/results/
 	$(BIN)/python -m benchmarks.readme

@@ -1,28 +1,22 @@
 """The accuracy table of all recipes: ``python -m benchmarks.accuracy``, for hours, resumable.
 
-Goes through the seeds breadth-first, so that the table covers all recipes early and deepens.
-What ``results/accuracy.json`` holds for a recipe's id and seed is not trained again, nor is any
-model finished in ``runs/``; the table is written anew after every seed.
+See ``records`` for what is not trained again.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 from pathlib import Path
 from typing import Any
 
-from rich.progress import Progress
-
 from benchmarks.conditions import machine
-from zoo.artifact import Artifact, ArtifactError, versions
-from zoo.distill import Workshop, prepare, train
-from zoo.registry import list_recipes
-from zoo.results import checkpoint_path, write_json
+from benchmarks.records import Record, Records, Study, arguments
+from zoo.artifact import versions
+from zoo.registry import get_spec, list_recipes
 from zoo.spec import VANILLA, Recipe
 
 RESULTS = Path(__file__).parent / "results" / "accuracy.json"
+TASK = "node-classification"
 SYNTHETIC = {"toy", "power-law"}
 ABLATED = {"mlp-cora", "mlp-citeseer"}
 BEYOND = {"mlp-cora-plus", "mlp-citeseer-plus"}  # of our own; not in the paper's average
@@ -33,51 +27,26 @@ CONDITIONS = {
     "selection": "on validation alone",
 }
 
-Record = dict[str, Any]
-
 
 def main() -> None:
     """Train what is missing, seed by seed, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipes", nargs="*", help="default: all with real data")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--finished", action="store_true", help="train nothing")
-    asked = parser.parse_args()
-    real = {n: r for n, r in list_recipes().items() if r.dataset not in SYNTHETIC}
-    records = earlier(RESULTS, real)
-    prepare(asked.threads, "cpu")
-    for offset in range(asked.seeds):
-        for name in asked.recipes or real:
-            recipe = real[name].using(seed=real[name].seed + offset)
-            if str(recipe.seed) in records[name]:
-                continue
-            found = record(recipe, asked.runs)
-            if found is None and not asked.finished:
-                _train(recipe, asked.runs)
-                found = record(recipe, asked.runs)
-            if found is not None:
-                records[name][str(recipe.seed)] = found
-                write_json(RESULTS, table(real, records))
+    recipes = real_recipes()
+    asked = arguments(str(__doc__), recipes, seeds=5)
+    study(RESULTS, recipes).run(asked)
 
 
-def earlier(path: Path, recipes: dict[str, Recipe]) -> dict[str, dict[str, Record]]:
-    """Records of an earlier table, by recipe and seed, that today's recipes would give again."""
-    rows = json.loads(path.read_text())["recipes"] if path.exists() else {}
+def real_recipes() -> dict[str, Recipe]:
+    """The graph recipes on data that nobody generated."""
     return {
-        name: {
-            seed: found
-            for seed, found in rows.get(name, {}).get("records", {}).items()
-            if found["id"] == recipe.using(seed=int(seed)).id
-        }
-        for name, recipe in recipes.items()
+        name: recipe
+        for name, recipe in list_recipes().items()
+        if get_spec(recipe.model).task == TASK and recipe.dataset not in SYNTHETIC
     }
 
 
-def _train(recipe: Recipe, runs: Path) -> None:
-    with Progress() as bars:
-        train(recipe, [recipe.seed], methods_of(recipe), False, Workshop(runs, "cpu", bars))
+def study(path: Path, recipes: dict[str, Recipe]) -> Study:
+    """The study whose table is at ``path``."""
+    return Study(path, recipes, methods_of, picked, lambda records: table(recipes, records))
 
 
 def methods_of(recipe: Recipe) -> list[str]:
@@ -86,22 +55,12 @@ def methods_of(recipe: Recipe) -> list[str]:
     return [recipe.distill["method"], VANILLA, *ablations]
 
 
-def record(recipe: Recipe, runs: Path) -> Record | None:
-    """A seed's accuracies by role from its finished models; None while any is missing."""
-    wanted = {"teacher": recipe.teacher} if recipe.teacher else {}
-    for index, method in enumerate(methods_of(recipe)):
-        wanted["student" if index == 0 else method] = recipe.by(method)
-    found: Record = {"id": recipe.id}
-    for role, made_by in wanted.items():
-        try:
-            metrics = Artifact.load(checkpoint_path(made_by, runs), verify=False).metrics
-        except ArtifactError:
-            return None
-        found[role] = {part: metrics[f"{part}_accuracy"] for part in ("val", "test")}
-    return found
+def picked(metrics: dict[str, Any]) -> dict[str, float]:
+    """What is recorded of a model."""
+    return {part: metrics[f"{part}_accuracy"] for part in ("val", "test")}
 
 
-def table(recipes: dict[str, Recipe], records: dict[str, dict[str, Record]]) -> dict[str, Any]:
+def table(recipes: dict[str, Recipe], records: Records) -> dict[str, Any]:
     """All records, their means by role, and the averages over recipes."""
     rows = {n: _row(recipes[n], found) for n, found in records.items() if found}
     return {

@@ -1,4 +1,4 @@
-"""Times a teacher and its student on the same queries in turns, and judges the result."""
+"""Times models on the same queries in turns, and judges the result."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from benchmarks.conditions import Watch, git_sha, software
 from benchmarks.intervals import Interval, median_ratio
 from benchmarks.measurement import Measurement, latencies
-from benchmarks.subjects import Pair, Subject
+from benchmarks.subjects import Subject
 from benchmarks.timing import BLOCK, Ask, affordable, interleave
 
-REQUIRED = {"A": 50, "B": 50, "C": 6}  # samples; of 6 the median has an interval
-PILOT = {"A": 20, "B": 20, "C": 2}  # queries by which the student's fastest form is chosen
+REQUIRED = {"A": 50, "B": 50, "C": 6, "R": 50, "K": 50}  # samples; of 6 the median has an interval
+ALL_AT_ONCE = "C"  # the protocol in which one query is all there is
 PROFILED = 50  # queries whose preparation is timed alone
 
 
@@ -24,7 +24,7 @@ class Plan:
     """How long to measure.
 
     Attributes:
-        budget_s: seconds for a teacher and a student in one protocol.
+        budget_s: seconds for all models of one protocol.
         least: samples taken even if they cost more.
         most: samples at most.
         seed: draws the queries.
@@ -38,72 +38,104 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A protocol's two measurements, and the teacher's median over the student's."""
+    """What was measured in one protocol.
 
-    teacher: Measurement
-    student: Measurement
-    ratio: Interval | None
+    Attributes:
+        measurements: of the teacher, of what else the student is compared with, of the student.
+        ratios: of each but the student: its median over the student's; None where it was not
+            timed.
+    """
+
+    measurements: tuple[Measurement, ...]
+    ratios: tuple[Interval | None, ...]
+
+    @property
+    def teacher(self) -> Measurement:
+        """The first measurement."""
+        return self.measurements[0]
+
+    @property
+    def student(self) -> Measurement:
+        """The last measurement."""
+        return self.measurements[-1]
+
+    @property
+    def ratio(self) -> Interval | None:
+        """The teacher's median over the student's."""
+        return self.ratios[0]
 
 
 def compare(
     protocol: str,
-    pair: Pair,
-    teacher: Subject,
+    subjects: Sequence[Subject],
     queries: Sequence[np.ndarray],
     plan: Plan,
-    found: Mapping[str, Any],
+    found: Sequence[Mapping[str, Any]],
 ) -> Outcome:
-    """Measure a teacher against the student's fastest form.
+    """Measure models against the last of them, the student.
 
     Args:
-        protocol: ``A``, ``B`` or ``C``; in C a query is all nodes.
-        pair: the student, and the number of threads.
-        teacher: one of the pair's forms of the teacher.
-        queries: node ids; as many are used as the plan affords.
+        protocol: a key of ``REQUIRED``.
+        subjects: the teacher first, the student last; opened with equal threads.
+        queries: row ids; as many are used as the plan affords.
         plan: how long to measure.
-        found: fields of the teacher's measurement; with ``reasons`` it is not timed.
+        found: of each subject, fields of its measurement; with ``reasons`` it is not timed.
     """
-    watch, block = Watch(pair.threads), 1 if protocol == "C" else BLOCK
-    student, forms_p50_ms = _fastest(pair.students, queries[: PILOT[protocol]], block)
-    subjects = [student] if found.get("reasons") else [teacher, student]
-    asks = [_ask_of(subject, queries[0]) for subject in subjects]
+    watch, block = Watch(subjects[-1].threads), block_of(protocol)
+    timed = [subject for subject, known in zip(subjects, found, strict=True) if not _out(known)]
+    asks = [ask_of(subject, queries[0]) for subject in timed]
     n = affordable(asks, queries[:3], plan.budget_s)
     queries = queries[: min(max(n, plan.least), plan.most)]
-    took_ms = interleave(asks, queries, block)
+    took_ms = iter(interleave(asks, queries, block))
+    samples = [np.array([]) if _out(known) else next(took_ms) for known in found]
     done = {"protocol": protocol, "versions": software(), "git_sha": git_sha()}
     done["machine"] = watch.machine()
-    teacher_ms = took_ms[0] if len(subjects) == 2 else np.array([])
-    of_teacher = {**done, **found, **_profile(protocol, teacher, queries, len(teacher_ms))}
-    of_student = {**done, "forms_p50_ms": forms_p50_ms, **_profile(protocol, student, queries, 1)}
-    return Outcome(
-        _measured(teacher, len(queries[0]), teacher_ms, of_teacher),
-        _measured(student, len(queries[0]), took_ms[-1], of_student),
-        median_ratio(*took_ms) if len(subjects) == 2 else None,
-    )
+    measurements = []
+    for subject, known, took in zip(subjects, found, samples, strict=True):
+        fields = {**done, **known, **_profile(protocol, subject, queries, len(took))}
+        measurements.append(_measured(subject, len(queries[0]), took, fields))
+    return Outcome(tuple(measurements), tuple(_ratio(took, samples[-1]) for took in samples[:-1]))
 
 
-def _ask_of(subject: Subject, query: np.ndarray) -> Ask:
+def draw_queries(n_rows: int, batch: int, plan: Plan) -> list[np.ndarray]:
+    """Random rows per query, distinct where there are enough, for as many queries as a plan takes.
+
+    Args:
+        n_rows: rows to draw from.
+        batch: rows per query.
+        plan: how many queries, and the seed.
+    """
+    random = np.random.default_rng(plan.seed)
+    return [random.choice(n_rows, batch, replace=batch > n_rows) for _ in range(plan.most)]
+
+
+def block_of(protocol: str) -> int:
+    """Queries per turn."""
+    return 1 if protocol == ALL_AT_ONCE else BLOCK
+
+
+def ask_of(subject: Subject, query: np.ndarray) -> Ask:
     """Asks in one call where the query fits into one."""
     fits = len(query) <= (subject.max_batch or len(query))
     return subject.ask if fits else subject.ask_all
 
 
-def _fastest(
-    students: Sequence[Subject], queries: Sequence[np.ndarray], block: int
-) -> tuple[Subject, dict[str, float]]:
-    """The form with the smallest median, and the medians of all."""
-    asks = [_ask_of(student, queries[0]) for student in students]
-    interleave(asks, queries, block)
-    medians = np.median(interleave(asks, queries, block), axis=1)
-    by_form = {student.form: float(p50) for student, p50 in zip(students, medians, strict=True)}
-    return students[int(medians.argmin())], by_form
+def _ratio(slow_ms: np.ndarray, fast_ms: np.ndarray) -> Interval | None:
+    return median_ratio(slow_ms, fast_ms) if len(slow_ms) and len(fast_ms) else None
+
+
+def _out(known: Mapping[str, Any]) -> bool:
+    """Whether a model is left out of the timing."""
+    return bool(known.get("reasons"))
 
 
 def _profile(
     protocol: str, subject: Subject, queries: Sequence[np.ndarray], timed: int
 ) -> dict[str, Any]:
-    """What is fetched for a query, and how long that takes alone; nothing of what was not timed."""
-    if not timed or (protocol == "C" and subject.role == "student"):
+    """What is fetched for a query, and how long that takes alone; nothing of what was not timed,
+    or had its inputs at hand."""
+    of_all = protocol == ALL_AT_ONCE and subject.role == "student"
+    if not timed or of_all or subject.prepared:
         return {}
     queries = queries[:PROFILED]
     fetched = [len(next(iter(subject.rows(ids).values()))) for ids in queries]

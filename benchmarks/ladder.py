@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 
+from benchmarks import click_protocols, node_protocols
 from benchmarks.comparison import Outcome, Plan
-from benchmarks.protocols import offline, online_exact, online_sampled
-from benchmarks.subjects import Pair, open_pair
+from benchmarks.intervals import Interval
+from benchmarks.subjects import open_pair
 from zoo.results import write_json
 
 RESULT = "bench.json"
-BATCHES = (1, 10)
+TASKS = {
+    "node-classification": node_protocols.protocols,
+    "click-prediction": click_protocols.protocols,
+}
 FULL = Plan(budget_s=60, least=50, most=1000)
 QUICK = Plan(budget_s=2, least=6, most=200)
-FEW_PASSES = {"least": 6, "most": 50}  # in C, where one sample answers for all nodes
 
 
 def bench(
@@ -42,21 +42,24 @@ def bench(
         ArtifactError: not trained, or without a teacher.
         ExportError: a graph that fails its gate.
     """
-    task = progress.add_task(f"{recipe}: export", total=1 + 2 * len(BATCHES) + 1)
+    task = progress.add_task(f"{recipe}: export", total=None)
     pair = open_pair(recipe, runs, threads)
     outcomes: dict[str, Outcome] = {}
-    for name, protocol in _protocols(pair, QUICK if quick else FULL).items():
-        progress.update(task, description=f"{recipe}: {name}", advance=1)
+    protocols = TASKS[pair.task](pair, QUICK if quick else FULL)
+    progress.update(task, total=len(protocols))
+    for name, protocol in protocols.items():
+        progress.update(task, description=f"{recipe}: {name}")
         outcomes[name] = protocol()
-    progress.update(task, description=recipe, advance=1)
+        progress.update(task, advance=1)
+    progress.update(task, description=recipe)
     result = {
         "recipe": recipe,
         "measurements": [
             measurement.to_json()
             for outcome in outcomes.values()
-            for measurement in (outcome.teacher, outcome.student)
+            for measurement in outcome.measurements
         ],
-        "ratios": {name: _ratio(outcome) for name, outcome in outcomes.items()},
+        "ratios": {k: v for name in outcomes for k, v in _ratios(name, outcomes[name]).items()},
     }
     for path in [runs / recipe / RESULT, *([out] if out else [])]:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,20 +67,16 @@ def bench(
     return result
 
 
-def _protocols(pair: Pair, plan: Plan) -> dict[str, Callable[[], Outcome]]:
-    """Every protocol by name, ready to run."""
-    ready: dict[str, Callable[[], Outcome]] = {}
-    for batch in BATCHES:
-        ready[f"A_b{batch}"] = partial(online_exact, pair, batch, plan)
-    for batch in BATCHES:
-        ready[f"B_b{batch}"] = partial(online_sampled, pair, batch, plan)
-    ready["C"] = partial(offline, pair, replace(plan, **FEW_PASSES))
-    return ready
+def _ratios(name: str, outcome: Outcome) -> dict[str, dict[str, float] | None]:
+    """How many times faster the student is: than its teacher under the protocol's name, than
+    another form of its own with the form's name behind it; None where either does not count."""
+    found: dict[str, dict[str, float] | None] = {}
+    for other, ratio in zip(outcome.measurements, outcome.ratios, strict=False):
+        key = name if other is outcome.teacher else f"{name}_{other.form}"
+        counts = ratio is not None and not other.reasons and not outcome.student.reasons
+        found[key] = _plain(ratio) if ratio is not None and counts else None
+    return found
 
 
-def _ratio(outcome: Outcome) -> dict[str, float] | None:
-    """How many times faster the student is; None where a measurement does not count."""
-    if outcome.ratio is None or outcome.teacher.reasons or outcome.student.reasons:
-        return None
-    found = asdict(outcome.ratio)
-    return {"ratio": found.pop("value"), **found}
+def _plain(ratio: Interval) -> dict[str, float]:
+    return {"ratio": ratio.value, "low": ratio.low, "high": ratio.high}

@@ -22,20 +22,21 @@ class Measurement:
         model: id of the measured graph.
         role: ``teacher`` or ``student``.
         form: the exported form that was asked.
-        protocol: ``A``, ``B`` or ``C``; see ``protocols``.
-        batch: nodes per query.
+        protocol: ``A``, ``B`` or ``C``, see ``node_protocols``; ``R`` or ``K``, see
+            ``click_protocols``.
+        batch: nodes, rows or candidates per query.
         target: runtime and device.
         precision: of weights and activations.
         concurrency: queries in flight.
         samples: timed queries.
-        p50_ms: from node ids to answer, with the order-statistic interval.
+        p50_ms: from node ids, or from the inputs, to the answer, with the order-statistic interval.
         p95_ms: the same; None where there are too few samples.
         p99_ms: the same; None below 500 samples.
         rows_p50_ms: the part of it that expands neighbourhoods and gathers features.
-        rows_per_s: answered nodes per second.
+        rows_per_s: answered nodes, rows or candidates per second.
         errors: failed queries.
         nodes_fetched: nodes whose features were gathered, mean per query.
-        max_abs_diff: largest difference from the model's own logits.
+        max_abs_diff: largest difference of logits, from the trained model's or the row-wise form's.
         accuracy: fraction of test nodes, through this path.
         exact_accuracy: fraction of test nodes, computed exactly.
         forms_p50_ms: form → p50 in the pilot; the fastest form was measured.
@@ -95,7 +96,7 @@ def latencies(samples_ms: np.ndarray, batch: int) -> dict[str, Any]:
 
     Args:
         samples_ms: one latency per query.
-        batch: nodes per query.
+        batch: rows per query.
     """
     if len(samples_ms) == 0:
         return {}

@@ -1,9 +1,14 @@
-"""The tables in README.md: ``python -m benchmarks.readme`` writes them anew from ``results/``.
+"""The tables in documents: ``python -m benchmarks.readme`` writes them anew from ``results/``.
 
-    <!-- accuracy --> … <!-- /accuracy -->   results/accuracy.json, of benchmarks.accuracy
-    <!-- latency --> … <!-- /latency -->     results/<recipe>.json, of ``leanzoo bench --out``
+    README.md
+      accuracy    results/accuracy.json, of benchmarks.accuracy, by dataset
+      ctr         results/ctr_accuracy.json, of benchmarks.ctr_accuracy, and side_results
+      latency     results/<recipe>.json, of ``leanzoo bench --out``, in brief
+    results/README.md
+      all of it   results/accuracy.json by recipe, results/<recipe>.json in full
 
-Everything between two markers is generated; with ``--check`` nothing is written.
+A block stands between ``<!-- name -->`` and ``<!-- /name -->``; everything between the two is
+generated. With ``--check`` nothing is written.
 """
 
 from __future__ import annotations
@@ -11,21 +16,43 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import statistics
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.table import markdown_table
+from benchmarks import accuracy_table
+from benchmarks.ctr_table import ctr
+from benchmarks.side_results import epoch_sentence, log_sentence, raw_sentence
+from benchmarks.table import headline_table, markdown_table
 from zoo.contract import LeanzooError
 
 README = Path(__file__).parents[1] / "README.md"
 RESULTS = Path(__file__).parent / "results"
-ACCURACY_FILE = "accuracy.json"
-NOT_RUN = "not run"
-ROLES = {"teacher": "teacher", "student": "student", "vanilla": "vanilla MLP"}
-ABLATIONS = {"glnn": "GLNN", "low": "low only", "high": "high only"}
+DETAILS_FILE = "README.md"
+NOT_RUN = "Not run."
+ACCURACY_FILE, CTR_FILE = "accuracy.json", "ctr_accuracy.json"
+SIDE_RESULTS = {
+    "fuxictr.json": epoch_sentence,
+    "large_log.json": log_sentence,
+    "raw_path.json": raw_sentence,
+}
+DETAILS = """# Results
+
+Written by `make tables` from the files beside it. What is measured: [README.md](../../README.md).
+
+## Graphs: accuracy
+
+{accuracy}
+
+## Latency
+
+In ONNX Runtime, in one process. Brackets hold 95 % intervals; the last column is the median over \
+that of the student, which stands last in its protocol. The protocols: \
+[node_protocols.py](../node_protocols.py), [click_protocols.py](../click_protocols.py).
+
+{latency}
+"""
 
 
 class ReadmeError(LeanzooError):
@@ -41,6 +68,7 @@ def main() -> None:
         problem = outdated(README, RESULTS)
         if problem and not asked.check:
             README.write_text(render(README.read_text(), RESULTS))
+            (RESULTS / DETAILS_FILE).write_text(details(RESULTS))
             problem = ""
     except ReadmeError as error:
         problem = str(error)
@@ -50,10 +78,12 @@ def main() -> None:
 
 
 def outdated(readme: Path, results: Path) -> str:
-    """One line naming the blocks that differ from the results; empty where none does."""
-    text = readme.read_text()
+    """One line naming what differs from the results; empty where nothing does."""
+    text, written = readme.read_text(), results / DETAILS_FILE
     found, expected = blocks(text), blocks(render(text, results))
     names = [name for name in expected if found[name] != expected[name]]
+    if not written.exists() or written.read_text() != details(results):
+        names.append(f"{results.name}/{DETAILS_FILE}")
     if not names:
         return ""
     return f"{readme.name} is not what {results.name}/ says ({', '.join(names)}): run 'make tables'"
@@ -70,93 +100,41 @@ def render(text: str, results: Path) -> str:
     Raises:
         ReadmeError: a pair of markers is missing, or a result cannot be read.
     """
-    for name, block in (("accuracy", accuracy(results)), ("latency", latency(results))):
+    for name, block in BLOCKS.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         if name not in blocks(text):
             raise ReadmeError(f"README.md lacks the lines '{begin.strip()}' and '{end}'; add them")
         head, rest = text.split(begin, 1)
-        text = f"{head}{begin}\n{block}\n\n{end}{rest.split(end, 1)[1]}"
+        written = block(results) or f"Not run: {name}."
+        text = f"{head}{begin}\n{written}\n\n{end}{rest.split(end, 1)[1]}"
     return text
 
 
-def accuracy(results: Path) -> str:
-    """The accuracy block: a row per recipe, the averages, and the ablations."""
-    found = _read(results / ACCURACY_FILE) if (results / ACCURACY_FILE).exists() else {}
-    rows: dict[str, Any] = found.get("recipes", {})
-    if not rows:
-        return f"Accuracy: {NOT_RUN}."
-    ablated = {name: row for name, row in rows.items() if set(ABLATIONS) <= set(row["roles"])}
-    parts = [_main_table(rows), averages(rows)]
-    if ablated:
-        parts += ["The same student by what it learns from:", _ablation_table(ablated)]
-    return "\n\n".join(parts)
-
-
-def latency(results: Path) -> str:
-    """The latency block: a table per recipe that was measured."""
-    files = sorted(path for path in results.glob("*.json") if path.name != ACCURACY_FILE)
-    measured = [_read(path) for path in files]
-    return markdown_table(measured).strip() or f"Latency: {NOT_RUN}."
-
-
-def averages(rows: Mapping[str, Any]) -> str:
-    """One sentence on the mean differences over rows, and on what they rest."""
-    paper = [row for row in rows.values() if not row["beyond_paper"]]
-    counts = [len(row["seeds"]) for row in paper]
-    seeds = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-    teacher = statistics.fmean(_difference(row, "teacher") for row in paper)
-    vanilla = statistics.fmean(_difference(row, "vanilla") for row in paper)
-    return (
-        f"Mean over the paper's {len(paper)} pairs above ({seeds} seeds each, "
-        f"{sum(counts)} students): "
-        f"student − teacher **{_points(teacher)}** points, "
-        f"student − vanilla **{_points(vanilla)}** points."
+def details(results: Path) -> str:
+    """The document of all tables in full, beside the results that it is written from."""
+    return DETAILS.format(
+        accuracy=accuracy_table.full(recipes_of(results / ACCURACY_FILE)) or NOT_RUN,
+        latency=markdown_table(measured(results)).strip() or NOT_RUN,
     )
 
 
-def _main_table(rows: Mapping[str, Any]) -> str:
-    head = ["recipe", "dataset", "teacher is", "seeds", *ROLES.values(), "student − teacher"]
-    body = [
-        [
-            *(f"`{name}`", row["dataset"], row["teacher"], str(len(row["seeds"]))),
-            *(_per_cent(row, role) for role in ROLES),
-            _points(_difference(row, "teacher")),
-        ]
-        for name, row in rows.items()
-    ]
-    return _table(head, body, numbers_from=3)
+def clicks(results: Path) -> str:
+    """The block of click models: their quality, and what else was measured of them."""
+    known = {name: sentence for name, sentence in SIDE_RESULTS.items() if (results / name).exists()}
+    sentences = [sentence(_read(results / name)) for name, sentence in known.items()]
+    return "\n\n".join(filter(None, [ctr(recipes_of(results / CTR_FILE)), *sentences]))
 
 
-def _ablation_table(rows: Mapping[str, Any]) -> str:
-    roles = {"vanilla": "labels only", **ABLATIONS, "student": "FF-G2M"}
-    body = [
-        [f"`{name}`", str(len(row["seeds"])), *(_per_cent(row, role) for role in roles)]
-        for name, row in rows.items()
-    ]
-    return _table(["recipe", "seeds", *roles.values()], body, numbers_from=1)
+def recipes_of(file: Path) -> dict[str, Any]:
+    """The rows of an accuracy table; none where it does not exist."""
+    rows: dict[str, Any] = _read(file)["recipes"] if file.exists() else {}
+    return rows
 
 
-def _table(head: list[str], body: list[list[str]], numbers_from: int) -> str:
-    """A Markdown table; columns of numbers are set flush right."""
-    rule = ["---:" if column >= numbers_from else "---" for column in range(len(head))]
-    lines = (head, rule, *body)
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _per_cent(row: Mapping[str, Any], role: str) -> str:
-    """Mean, and over several seeds its deviation, in per cent."""
-    values = row["roles"][role]
-    spread = f" ± {100 * values['std']:.1f}" if len(row["seeds"]) > 1 else ""
-    return f"{100 * values['mean']:.1f}{spread}"
-
-
-def _difference(row: Mapping[str, Any], role: str) -> float:
-    """The student's mean over another role's, as a fraction."""
-    return float(row["roles"]["student"]["mean"] - row["roles"][role]["mean"])
-
-
-def _points(fraction: float) -> str:
-    return f"{100 * fraction:+.1f}".replace("-", "−")
+def measured(results: Path) -> list[dict[str, Any]]:
+    """What ``leanzoo bench`` measured, by file name."""
+    found = [_read(path) for path in sorted(results.glob("*.json"))]
+    return [result for result in found if "measurements" in result]
 
 
 def _read(path: Path) -> Any:
@@ -164,6 +142,13 @@ def _read(path: Path) -> Any:
         return json.loads(path.read_text())
     except ValueError as error:
         raise ReadmeError(f"{path.name} is not JSON ({error}); measure it again") from None
+
+
+BLOCKS: dict[str, Callable[[Path], str]] = {
+    "accuracy": lambda results: accuracy_table.brief(recipes_of(results / ACCURACY_FILE)),
+    "ctr": clicks,
+    "latency": lambda results: headline_table(measured(results)),
+}
 
 
 if __name__ == "__main__":

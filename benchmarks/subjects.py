@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import onnxruntime
 from export.to_onnx import MODEL_FILE, export_checkpoint, model_id
 from zoo import checkpoint
 from zoo.artifact import Artifact, ArtifactError
+from zoo.contract import Signature
 from zoo.registry import get_spec
 from zoo.results import checkpoint_path, result_of
 from zoo.spec import ModelSpec, forms_of
@@ -31,9 +32,11 @@ class Subject:
         form: name of the form.
         file: the graph.
         sha256: of the graph's file.
-        max_batch: rows per call; 0 for graphs without a batch axis.
-        rows: node ids → inputs.
+        signature: what goes in and out.
+        threads: of the session.
+        rows: row ids → inputs.
         run: inputs → outputs.
+        prepared: the inputs of all queries are at hand, so that what is timed starts with them.
     """
 
     model: str
@@ -41,18 +44,35 @@ class Subject:
     form: str
     file: Path
     sha256: str
-    max_batch: int
+    signature: Signature
+    threads: int
     rows: Callable[[np.ndarray], Arrays]
     run: Callable[[Arrays], list[np.ndarray]]
+    prepared: bool = False
+
+    @property
+    def max_batch(self) -> int:
+        """Rows per call; 0 for graphs without a batch axis."""
+        return self.signature.max_batch
 
     def ask(self, ids: np.ndarray) -> np.ndarray:
-        """The answer for nodes: what is timed."""
+        """The first output for rows: what is timed."""
         return self.run(self.rows(ids))[0]
 
     def ask_all(self, ids: np.ndarray) -> list[np.ndarray]:
-        """The answers for any number of nodes, as many at a time as the graph takes."""
+        """The answers for any number of rows, as many at a time as the graph takes."""
         step = self.max_batch or len(ids)
         return [self.ask(ids[start : start + step]) for start in range(0, len(ids), step)]
+
+    def answer(self, ids: np.ndarray, output: str) -> np.ndarray:
+        """One output, by name, for rows."""
+        names = [spec.name for spec in self.signature.outputs]
+        return self.run(self.rows(ids))[names.index(output)]
+
+    def prepare(self, queries: Sequence[np.ndarray]) -> Subject:
+        """The same subject with the inputs of these queries made now."""
+        inputs = {ids.tobytes(): self.rows(ids) for ids in queries}
+        return replace(self, rows=lambda ids: inputs[ids.tobytes()], prepared=True)
 
 
 @dataclass(frozen=True)
@@ -60,29 +80,26 @@ class Pair:
     """A student, its teacher, and what both are asked about.
 
     Attributes:
-        students: the served forms of the student.
-        teacher: opens a form of the teacher: ``blocks``, the whole neighbourhood of the asked
-            nodes; ``sampled``, a part of it; ``whole``, the whole graph. A session keeps the
-            memory of its largest query, so each is opened where needed and then let go.
-        logits: the teacher's own logits, computed by torch over the whole graph.
-        y: classes of all nodes.
-        test: ids of the test nodes.
-        threads: of each session.
+        task: of both models.
+        students: form → the student in it; the served forms.
+        teacher: opens a form of the teacher. A session keeps the memory of its largest query, so
+            each is opened where needed and then let go.
+        logits: the teacher's own logits by row id, computed by torch.
+        data: the recipe's data.
     """
 
-    students: tuple[Subject, ...]
+    task: str
+    students: Mapping[str, Subject]
     teacher: Callable[[str], Subject]
     logits: np.ndarray
-    y: np.ndarray
-    test: np.ndarray
-    threads: int
+    data: Any
 
 
 def open_pair(name: str, runs: Path, threads: int) -> Pair:
     """The trained student of a recipe and its teacher, exported where they are not yet.
 
     Raises:
-        ArtifactError: not trained, without a teacher, or trained on a part of the graph.
+        ArtifactError: not trained, without a teacher, or trained on a part of the data.
         ExportError: a graph that fails its gate.
     """
     run = runs / result_of(runs, name)["run"]
@@ -92,21 +109,25 @@ def open_pair(name: str, runs: Path, threads: int) -> Pair:
         raise ArtifactError(f"'{name}' has no teacher to compare with: train a distilled recipe")
     teacher_run = checkpoint_path(recipe.teacher, runs)
     teacher = Artifact.load(teacher_run)
-    if teacher.digest not in student.parents.values():
+    # with folds the student was taught by copies that each left out a part of the data
+    if recipe.folds == 1 and teacher.digest not in student.parents.values():
         raise ArtifactError(f"{teacher_run} did not teach {run}: run 'leanzoo train {name}' again")
-    data = get_spec(recipe.model).data(recipe)
+    spec = get_spec(recipe.model)
+    data = spec.data(recipe)
     if not data.complete:
-        raise ArtifactError(f"'{name}' is inductive: only transductive recipes are benchmarked")
+        raise ArtifactError(
+            f"'{name}' saw a part of its data only (inductive): only recipes that train on all of "
+            "it are benchmarked"
+        )
     out = runs / name / "bench"
     students = ready_forms(run, "student", out, data, threads)
     teachers = ready_forms(teacher_run, "teacher", out, data, threads)
     return Pair(
-        students=tuple(ready() for ready in students.values()),
+        task=spec.task,
+        students={form: ready() for form, ready in students.items()},
         teacher=lambda form: teachers[form](),
         logits=_logits(teacher_run, data),
-        y=data.full.y,
-        test=data.split["test"],
-        threads=threads,
+        data=data,
     )
 
 
@@ -149,14 +170,15 @@ def _open(
         form=form,
         file=artifact.path / MODEL_FILE,
         sha256=artifact.files[MODEL_FILE],
-        max_batch=artifact.signature.max_batch,
+        signature=artifact.signature,
+        threads=threads,
         rows=rows,
         run=partial(session.run, [spec.name for spec in artifact.signature.outputs]),
     )
 
 
 def _logits(run: Path, data: Any) -> np.ndarray:
-    """A model's own answers for all nodes. Shapes: (nodes, classes)."""
+    """A model's own logits by row id, by torch."""
     artifact, model, _ = checkpoint.load(run)
     logits: np.ndarray = get_spec(artifact.recipe["model"]).answers(model, data).numpy()
     return logits

@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
+from benchmarks import markdown
 from benchmarks.measurement import PERCENTILES, Measurement
 
-PROTOCOLS = {"A": "A: online, exact", "B": "B: online, sampled", "C": "C: all nodes"}
-HEADINGS = (
-    "protocol",
-    "nodes",
-    "model",
-    "fetched",
-    *("p50 ms", "p95 ms", "p99 ms"),
-    "rows/s",
-    "accuracy",
-    "teacher/student",
-)
-TEXT_COLUMNS = {"protocol", "model"}
+PROTOCOLS = {
+    "A": "A: online, exact",
+    "B": "B: online, sampled",
+    "C": "C: all nodes",
+    "R": "R: rows",
+    "K": "K: candidates",
+}
+UNITS = {"A": "nodes", "B": "nodes", "C": "nodes", "R": "rows", "K": "rows"}
+TEXT_COLUMNS = 3  # from the left
+HEADLINES = {  # ratio → heading, by the protocol that opens a result
+    "A": {
+        "A_b1": "A: 1 node",
+        "A_b10": "A: 10",
+        "B_b1": "B: 1 node",
+        "B_b10": "B: 10",
+        "C": "C: all nodes",
+    },
+    "R": {
+        "R_b1": "R: 1 row",
+        "R_b100": "R: 100",
+        "R_b1000": "R: 1,000",
+        "K_b1": "K: 1 candidate",
+        "K_b100": "K: 100",
+        "K_b1000": "K: 1,000",
+        "K_b1000_rows": "own rows / rank, 1,000",
+    },
+}
+
+Result = Mapping[str, Any]
 
 
-def terminal_table(result: Mapping[str, Any]) -> Table:
+def terminal_table(result: Result) -> Table:
     """A result of ``bench`` for the terminal."""
     table = Table(title=f"{result['recipe']}: {conditions(result)}", title_justify="left")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading in TEXT_COLUMNS else "right")
-    for row in _rows(result):
+    columns = _columns(result)
+    columns["model"] = [raw["role"] for raw in result["measurements"]]  # ids would not fit
+    for index, heading in enumerate(columns):
+        table.add_column(heading, justify="left" if index < TEXT_COLUMNS else "right")
+    for row in zip(*columns.values(), strict=True):
         table.add_row(*row)
     for line in _reasons(result):
         table.add_section()
@@ -36,19 +56,38 @@ def terminal_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def markdown_table(results: Sequence[Mapping[str, Any]]) -> str:
+def markdown_table(results: Iterable[Result]) -> str:
     """Results of ``bench`` as Markdown, one table per recipe with its conditions beneath."""
     parts = []
     for result in results:
-        lines = [list(HEADINGS), [":--" if h in TEXT_COLUMNS else "--:" for h in HEADINGS]]
-        lines += _rows(result)
-        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        columns = _columns(result)
+        table = markdown.table([*columns], [*zip(*columns.values(), strict=True)], TEXT_COLUMNS)
         notes = "\n\n".join([f"{conditions(result)}.", *_reasons(result)])
         parts.append(f"**{result['recipe']}**\n\n{table}\n\n{notes}\n")
     return "\n".join(parts)
 
 
-def conditions(result: Mapping[str, Any]) -> str:
+def headline_table(results: Iterable[Result]) -> str:
+    """Per recipe the student's median and the teacher's over it, as Markdown; one table a task."""
+    by_task: dict[str, list[Result]] = {}
+    for result in results:
+        by_task.setdefault(result["measurements"][0]["protocol"], []).append(result)
+    return "\n\n".join(_headlines(first, found) for first, found in by_task.items())
+
+
+def _headlines(first: str, results: Sequence[Result]) -> str:
+    names = HEADLINES[first]
+    body = []
+    for result in results:
+        found = map(Measurement.from_json, result["measurements"])
+        p50_ms = next(m.p50_ms for m in found if m.role == "student")
+        ratios = [result["ratios"].get(name) for name in names]
+        cells = [_short(ratio["ratio"]) if ratio else "–" for ratio in ratios]
+        body.append([f"`{result['recipe']}`", _short(p50_ms.value) if p50_ms else "–", *cells])
+    return markdown.table(["recipe", "student, ms", *names.values()], body, texts=1)
+
+
+def conditions(result: Result) -> str:
     """In one line, where and with what it was measured."""
     first = result["measurements"][0]
     machine, versions = first["machine"], first["versions"]
@@ -60,40 +99,44 @@ def conditions(result: Mapping[str, Any]) -> str:
     )
 
 
-def _rows(result: Mapping[str, Any]) -> list[list[str]]:
-    rows = []
-    for raw in result["measurements"]:
-        found = Measurement.from_json(raw)
-        ratio = result["ratios"].get(_name_of(found)) if found.role == "teacher" else None
-        rows.append([*_cells(found), _ratio(ratio)])
-    return rows
+def _columns(result: Result) -> dict[str, list[str]]:
+    """Cells by heading; a column that no measurement fills is left out."""
+    rows = [_cells(Measurement.from_json(raw), result) for raw in result["measurements"]]
+    columns = {heading: [row[heading] for row in rows] for heading in rows[0]}
+    return {heading: cells for heading, cells in columns.items() if any(cells)}
 
 
-def _name_of(found: Measurement) -> str:
-    """Under which name ``bench`` files the protocol's ratio."""
-    return found.protocol if found.protocol == "C" else f"{found.protocol}_b{found.batch}"
-
-
-def _cells(found: Measurement) -> list[str]:
-    percentiles = [getattr(found, name) for name in PERCENTILES]
+def _cells(found: Measurement, result: Result) -> dict[str, str]:
     accuracy = "" if found.accuracy is None else f"{found.accuracy:.3f}"
     if found.exact_accuracy is not None:
         accuracy += f" (exact {found.exact_accuracy:.3f})"
-    return [
-        PROTOCOLS[found.protocol],
-        f"{found.batch:,}",
-        f"{found.model} {found.form}" + (f" {found.verdict}" if found.reasons else ""),
-        "" if found.nodes_fetched is None else f"{found.nodes_fetched:,.0f}",
-        *(
-            "" if at is None else f"{_short(at.value)} [{_short(at.low)}, {_short(at.high)}]"
-            for at in percentiles
-        ),
-        "" if found.rows_per_s is None else f"{found.rows_per_s:,.0f}",
-        accuracy,
-    ]
+    percentiles = {name: getattr(found, name) for name in PERCENTILES}
+    return {
+        "protocol": PROTOCOLS[found.protocol],
+        "model": found.model,
+        "form": found.form + (f" {found.verdict}" if found.reasons else ""),
+        UNITS[found.protocol]: f"{found.batch:,}",
+        "fetched": "" if found.nodes_fetched is None else f"{found.nodes_fetched:,.0f}",
+        **{
+            name.replace("_", " "): ""
+            if at is None
+            else f"{_short(at.value)} [{_short(at.low)}, {_short(at.high)}]"
+            for name, at in percentiles.items()
+        },
+        "rows/s": "" if found.rows_per_s is None else f"{found.rows_per_s:,.0f}",
+        "accuracy": accuracy,
+        "p50 / student's": _ratio(found, result["ratios"]),
+    }
 
 
-def _ratio(ratio: Mapping[str, float] | None) -> str:
+def _name_of(found: Measurement) -> str:
+    """Under which name ``bench`` files what is compared with the student in the protocol."""
+    name = found.protocol if found.protocol == "C" else f"{found.protocol}_b{found.batch}"
+    return name if found.role == "teacher" else f"{name}_{found.form}"
+
+
+def _ratio(found: Measurement, ratios: Mapping[str, Mapping[str, float] | None]) -> str:
+    ratio = ratios.get(_name_of(found))
     if ratio is None:
         return ""
     return f"{_short(ratio['ratio'])} [{_short(ratio['low'])}, {_short(ratio['high'])}]"
@@ -104,10 +147,10 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def _reasons(result: Mapping[str, Any]) -> list[str]:
+def _reasons(result: Result) -> list[str]:
     """Why measurements do not count, one line each."""
     return [
-        f"{_name_of(found)} {found.model}: {found.verdict}, {reason}"
+        f"{PROTOCOLS[found.protocol]}, {found.batch:,}, {found.model}: {found.verdict}, {reason}"
         for found in map(Measurement.from_json, result["measurements"])
         for reason in found.reasons
     ]

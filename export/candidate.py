@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,13 @@ import torch
 from torch import nn
 
 from export.errors import ExportError
-from zoo.contract import Signature
+from zoo.contract import Signature, near
 
 Arrays = dict[str, np.ndarray]
 
-TOLERANCE = {"probabilities": 1e-5, "logits": 1e-4}
+TOLERANCE = {"probabilities": 1e-5, "logits": 1e-4, "score": 1e-5, "logit": 1e-4}
+CLOSER = 0.1  # of the tolerance, between answers of graphs: a row alone and in a batch, two forms
+CANDIDATES = "candidates"  # the axis of a form that ranks
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Candidate:
         rows: ids → real inputs.
         n_rows: ids are 0..n_rows-1.
         expected: the trained model's own answers by id, computed without ``module``; or None.
+        raw: ids → the same inputs, strings in place of ids; None where there is no such form.
     """
 
     name: str
@@ -40,12 +43,13 @@ class Candidate:
     signature: Signature
     rows: Callable[[np.ndarray], Arrays]
     n_rows: int
-    expected: np.ndarray | None = None
+    expected: Arrays | None = None
+    raw: Callable[[np.ndarray], Arrays] | None = None
 
     @property
-    def tolerance(self) -> float:
-        """Largest accepted difference."""
-        return TOLERANCE[self.signature.outputs[0].name]
+    def ranks(self) -> bool:
+        """Whether it scores candidates for one request."""
+        return any(CANDIDATES in spec.shape for spec in self.signature.inputs)
 
 
 def open_session(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
@@ -57,23 +61,62 @@ def open_session(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
     )
 
 
-def compare(what: str, answer: np.ndarray, expected: np.ndarray, tolerance: float) -> float:
-    """The largest difference.
+def tolerance_of(output: str) -> float:
+    """Largest accepted difference of an output from the trained model's.
 
     Raises:
-        ExportError: another shape, NaN or infinity, or a difference above ``tolerance``.
+        ExportError: an output whose meaning is not known.
     """
+    if output not in TOLERANCE:
+        raise ExportError(f"no tolerance is known for output '{output}': {near(output, TOLERANCE)}")
+    return TOLERANCE[output]
+
+
+def compare(
+    what: str, answer: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], of: float = 1
+) -> dict[str, float]:
+    """The largest difference of every output.
+
+    Args:
+        what: is compared, for messages.
+        answer: outputs by name.
+        expected: the outputs to compare with.
+        of: factor of the tolerance; outputs that are no floats must be equal.
+
+    Raises:
+        ExportError: another shape, NaN or infinity, or a difference above its tolerance.
+    """
+    return {name: _compare(what, name, answer[name], expected[name], of) for name in expected}
+
+
+def _compare(what: str, name: str, answer: np.ndarray, expected: np.ndarray, of: float) -> float:
     if answer.shape != expected.shape:
-        raise ExportError(f"{what}: expected shape {expected.shape}, measured {answer.shape}")
+        raise ExportError(
+            f"{what}: expected {name} of shape {expected.shape}, measured {answer.shape}"
+        )
+    if not np.issubdtype(expected.dtype, np.floating):
+        wrong = np.argwhere(answer != expected)
+        if len(wrong):
+            at = tuple(wrong[0])
+            raise ExportError(
+                f"{what}: expected {expected[at]} in {name} at {[*map(int, at)]}, "
+                f"measured {answer[at]}"
+            )
+        return 0.0
     if not np.isfinite(answer).all():
         row = int(np.argwhere(~np.isfinite(answer))[0][0])
-        raise ExportError(f"{what}: expected finite values, measured NaN or infinity in row {row}")
-    difference = float(np.abs(answer - expected).max(initial=0))
+        raise ExportError(f"{what}: expected finite {name}, measured NaN or infinity in row {row}")
+    difference, tolerance = float(np.abs(answer - expected).max(initial=0)), of * tolerance_of(name)
     if difference > tolerance:
         raise ExportError(
-            f"{what}: expected a difference of at most {tolerance:g}, measured {difference:.3g}"
+            f"{what}: expected {name} to differ by at most {tolerance:g}, measured {difference:.3g}"
         )
     return difference
+
+
+def largest(differences: list[dict[str, float]]) -> dict[str, float]:
+    """The largest of several comparisons' differences, by output."""
+    return {name: max(found[name] for found in differences) for name in differences[0]}
 
 
 def slices(arrays: Arrays, batch: int) -> Iterator[Arrays]:
@@ -83,33 +126,40 @@ def slices(arrays: Arrays, batch: int) -> Iterator[Arrays]:
         yield {name: array[start : start + batch] for name, array in arrays.items()}
 
 
-def some_ids(n_rows: int, at_least: int) -> np.ndarray:
+def joined(parts: list[Arrays]) -> Arrays:
+    """Answers to consecutive batches as one."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def some_ids(n_rows: int, at_least: int, seed: int = 0) -> np.ndarray:
     """Row ids in random order, repeated where there are fewer than ``at_least``."""
-    return np.resize(np.random.default_rng(0).permutation(n_rows), at_least)
+    return np.resize(np.random.default_rng(seed).permutation(n_rows), at_least)
 
 
-def answer_in(session: Any, arrays: Arrays, batch: int, what: str) -> np.ndarray:
+def answer_in(session: Any, arrays: Arrays, batch: int, what: str) -> Arrays:
     """The graph's answers to all rows, asked in batches."""
-    return np.concatenate([ask(session, part, what) for part in slices(arrays, batch)])
+    return joined([ask(session, part, what) for part in slices(arrays, batch)])
 
 
-def ask(session: Any, arrays: Arrays, what: str) -> np.ndarray:
-    """The graph's answer to one request.
+def ask(session: Any, arrays: Arrays, what: str) -> Arrays:
+    """The graph's answer to one request, by output.
 
     Raises:
         ExportError: the graph fails, with ``what`` was asked.
     """
+    names = [output.name for output in session.get_outputs()]
     try:
-        answer: np.ndarray = session.run(None, arrays)[0]
+        return dict(zip(names, session.run(names, arrays), strict=True))
     except Exception as error:  # onnxruntime's errors share no base class
         cause = str(error).splitlines()[0]
         raise ExportError(f"{what}: expected an answer, the graph failed ({cause})") from None
-    return answer
 
 
 @torch.no_grad()
-def torch_answer(candidate: Candidate, arrays: Arrays) -> np.ndarray:
-    """The module's answer to one batch."""
+def torch_answer(candidate: Candidate, arrays: Arrays) -> Arrays:
+    """The module's answer to one batch, by output."""
     inputs = (torch.from_numpy(arrays[spec.name]) for spec in candidate.signature.inputs)
-    answer: np.ndarray = candidate.module(*inputs).numpy()
-    return answer
+    answer = candidate.module(*inputs)
+    tensors = (answer,) if isinstance(answer, torch.Tensor) else answer
+    names = [spec.name for spec in candidate.signature.outputs]
+    return {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}

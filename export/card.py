@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
+from export.example import ranking, records
+from export.limits import limits
 from zoo.artifact import Artifact
-from zoo.contract import Signature
+from zoo.contract import Signature, TensorSpec
+from zoo.golden import Golden
+from zoo.registry import get_spec
 from zoo.spec import VANILLA
 
 UNSTATED = "not stated by its source"
-SETTINGS = {
-    "test_accuracy": "test rows that training saw without their labels (transductive)",
-    "inductive_test_accuracy": "new rows, of which training saw nothing (cold start)",
-    "inductive_edgeless_test_accuracy": "new rows, teacher without their edges",
+NAMES = {"teacher": "teacher", "student": "this model", VANILLA: "without a teacher"}
+ROWS = {  # the metric by which models are compared → what its table shows, each with its meaning
+    "accuracy": {
+        "test_accuracy": "test rows that training saw without their labels (transductive)",
+        "inductive_test_accuracy": "new rows, of which training saw nothing (cold start)",
+        "inductive_edgeless_test_accuracy": "new rows, teacher without their edges",
+    },
+    "auc": {
+        "test_auc": "AUC, test rows",
+        "test_logloss": "logloss, test rows",
+        "test_calibration": "predicted over actual clicks, test rows",
+        "test_ece": "expected calibration error, test rows",
+    },
 }
+SECTIONS = {"accuracy": "Accuracy", "auc": "Quality"}
+HEADINGS = {"accuracy": "accuracy on", "auc": "measured"}
+DIGITS = {"accuracy": 3, "auc": 4}
 
 
 def card(result: dict[str, Any], artifact: Artifact) -> str:
@@ -26,18 +43,30 @@ def card(result: dict[str, Any], artifact: Artifact) -> str:
     Returns:
         Markdown with a YAML header as model hubs read it.
     """
-    recipe = artifact.recipe
-    sections = [
-        _header(recipe),
-        f"# {artifact.model}",
-        _summary(recipe, artifact),
-        "## Accuracy\n\n" + _accuracy(result),
-        "## Inputs and outputs\n\n" + _tensors(artifact.signature),
-        "## Exported graph\n\n" + _parity(artifact.metrics["parity"]),
-        "## Limits\n\n" + _limits(result["metrics"]["student"], artifact.signature),
-        "## Make it again\n\n" + _commands(recipe, result),
-    ]
+    recipe, signature = artifact.recipe, artifact.signature
+    assert signature is not None
+    sections = [_header(recipe), f"# {artifact.model}", _summary(recipe, artifact, signature)]
+    if not _encodes(signature):
+        metric = get_spec(recipe["model"]).metric
+        sections.append(f"## {SECTIONS[metric]}\n\n" + _quality(result, metric))
+    sections.append("## Inputs and outputs\n\n" + _tensors(signature))
+    if _takes_records(signature):
+        sections.append("## Asked with records\n\n" + _records(artifact, signature))
+    sections.append("## Exported graph\n\n" + _parity(artifact.metrics, signature))
+    if not _encodes(signature):
+        sections.append("## Limits\n\n" + limits(result["metrics"]["student"], signature))
+    sections.append("## Make it again\n\n" + _commands(recipe, result))
     return "\n\n".join(sections) + "\n"
+
+
+def _encodes(signature: Signature) -> bool:
+    """Whether it is a vocabulary, which has ids as its answers."""
+    return all(spec.dtype == "int64" for spec in signature.outputs)
+
+
+def _takes_records(signature: Signature) -> bool:
+    """Whether it answers to raw values."""
+    return not _encodes(signature) and any(spec.dtype == "object" for spec in signature.inputs)
 
 
 def _header(recipe: dict[str, Any]) -> str:
@@ -46,38 +75,38 @@ def _header(recipe: dict[str, Any]) -> str:
     return "\n".join(["---", *lines, f"- {recipe['dataset']}", "---"])
 
 
-def _summary(recipe: dict[str, Any], artifact: Artifact) -> str:
+def _summary(recipe: dict[str, Any], artifact: Artifact, signature: Signature) -> str:
     teacher = recipe["teacher"]
     origin = "trained on labels alone"
     if teacher:
         method = recipe["distill"].get("method", "distillation")
         origin = f"distilled from `{teacher['name']}` (a {teacher['model']}) with {method}"
+    what = f"A small `{recipe['model']}`, {origin}."
+    if _encodes(signature):
+        what = f"The vocabulary of a `{recipe['model']}`: raw values to the ids that it takes."
     licence = artifact.metrics.get("data_licence") or UNSTATED
     checkpoint = artifact.parents["checkpoint"][:12]
     return (
-        f"A small `{recipe['model']}`, {origin}.\n\n"
+        f"{what}\n\n"
         f"- Data: `{recipe['dataset']}`; licence: {licence}\n"
         f"- Form: {artifact.metrics['form']}\n"
         f"- Weights: checkpoint `{checkpoint}`, seed {recipe['seed']}"
     )
 
 
-def _accuracy(result: dict[str, Any]) -> str:
-    """One row per setting, one column per role."""
+def _quality(result: dict[str, Any], metric: str) -> str:
+    """One row per measured setting, one column per role."""
     metrics = result["metrics"]
-    names = {"teacher": "teacher", "student": "this model", VANILLA: "without a teacher"}
-    roles = sorted(metrics, key=[*names, *metrics].index)
+    roles = sorted(metrics, key=[*NAMES, *metrics].index)
     lines = [
-        "| accuracy on | " + " | ".join(names.get(role, role) for role in roles) + " |",
+        f"| {HEADINGS[metric]} | " + " | ".join(NAMES.get(role, role) for role in roles) + " |",
         "|---|" + "---|" * len(roles),
     ]
-    for key, meaning in SETTINGS.items():
+    for key, meaning in ROWS[metric].items():
         if any(key in metrics[role] for role in roles):
-            cells = " | ".join(_cell(metrics[role], key) for role in roles)
+            cells = " | ".join(_cell(metrics[role], key, DIGITS[metric]) for role in roles)
             lines.append(f"| {meaning} | {cells} |")
-    seeds = result["seeds"]
-    lines += ["", f"Fractions; {_over(seeds)}"]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", f"Fractions; {_over(result['seeds'])}"])
 
 
 def _over(seeds: list[int]) -> str:
@@ -86,48 +115,62 @@ def _over(seeds: list[int]) -> str:
     return f"mean ± standard deviation over {len(seeds)} seeds"
 
 
-def _cell(metrics: dict[str, Any], key: str) -> str:
+def _cell(metrics: dict[str, Any], key: str, digits: int) -> str:
     if key not in metrics:
         return "–"
     spread = metrics.get(f"{key}_std")
-    return f"{metrics[key]:.3f}" + (f" ± {spread:.3f}" if spread is not None else "")
+    return f"{metrics[key]:.{digits}f}" + (f" ± {spread:.{digits}f}" if spread is not None else "")
 
 
-def _tensors(signature: Signature | None) -> str:
-    assert signature is not None
+def _tensors(signature: Signature) -> str:
     lines = ["| tensor | type | shape | meaning |", "|---|---|---|---|"]
     lead = ("batch",) if signature.max_batch else ()
     for spec in (*signature.inputs, *signature.outputs):
         shape = ", ".join(map(str, (*lead, *spec.shape)))
-        lines.append(f"| `{spec.name}` | {spec.dtype} | ({shape}) | {spec.doc} |")
-    return "\n".join([*lines, "", f"At most {signature.max_batch} rows a request."])
+        dtype = "string" if spec.dtype == "object" else spec.dtype
+        lines.append(f"| `{spec.name}` | {dtype} | ({shape}) | {spec.doc}{_columns(spec)} |")
+    most = f"At most {signature.max_batch} rows a request." if signature.max_batch else ""
+    return "\n".join([*lines, *(["", most] if most else [])])
 
 
-def _parity(parity: dict[str, Any]) -> str:
-    batches = ", ".join(map(str, parity["batches"]))
-    return (
-        f"Compared with torch on {parity['rows']} real rows at batches {batches}: largest "
-        f"difference {parity['max_abs_diff']:.1e} (accepted: {parity['tolerance']:.0e}), same top "
-        f"class in {parity['top1_agreement']:.4f} of them."
-    )
+def _columns(spec: TensorSpec) -> str:
+    """Fields of the columns; of a list only once, with how many it has."""
+    counts = [(name, len(list(same))) for name, same in itertools.groupby(spec.columns)]
+    names = [name if count == 1 else f"{name} × {count}" for name, count in counts]
+    return f"; columns: {', '.join(names)}" if names else ""
 
 
-def _limits(student: dict[str, Any], signature: Signature | None) -> str:
-    assert signature is not None
-    limits = [
-        "- It knows only the classes in `labels.txt` and always names one of them: a row without "
-        "any known feature gets the answer to an empty row, not a refusal.",
-    ]
-    if any(spec.high is not None for spec in signature.inputs):
-        limits.append("- Feature ids it was not trained with are read as absent.")
-    if "inductive_test_accuracy" in student:
-        value = _cell(student, "inductive_test_accuracy")
-        limits.append(
-            f"- On rows that training did not see, expect the cold-start number, {value}."
-        )
+def _records(artifact: Artifact, signature: Signature) -> str:
+    """How it is asked from Python, with a real row."""
+    inputs = Golden.load(artifact.path, signature).inputs
+    if signature.max_batch:
+        call = f'client.predict("{artifact.model}", [{records(signature, inputs)[0]}])'
     else:
-        limits.append("- Its accuracy on rows that training did not see was not measured.")
-    return "\n".join(limits)
+        request, candidates = ranking(signature, inputs)
+        call = f'client.rank("{artifact.model}", {request}, {candidates[:2]})'
+    lines = ["from serving.client import Client", "", 'with Client("127.0.0.1:8001") as client:']
+    return "\n".join(["```python", *lines, f"    print({call})", "```"])
+
+
+def _parity(metrics: dict[str, Any], signature: Signature) -> str:
+    parity, held = metrics["parity"], metrics.get("int8")
+    raw = any(spec.dtype == "object" for spec in signature.inputs)
+    with_what = "the fp32 graph" if held else "the ids of the same rows" if raw else "torch"
+    batches = ", ".join(map(str, parity["batches"]))
+    text = (
+        f"Compared with {with_what} on {parity['rows']} real rows at batches {batches}: largest "
+        f"difference {parity['max_abs_diff']:.1e}"
+    )
+    if parity["tolerance"] is not None:
+        text += f" (accepted: {parity['tolerance']:.0e})"
+    if parity["top1_agreement"] is not None:
+        text += f", same top class in {parity['top1_agreement']:.4f} of them"
+    if held:
+        text += (
+            f"; {held['metric']} {held['int8']:.5f} against {held['fp32']:.5f}, at "
+            f"{100 * held['size']:.0f} % of the size"
+        )
+    return f"{text}."
 
 
 def _commands(recipe: dict[str, Any], result: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import inspect
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from zoo.contract import Signature, TensorSpec
 
 OPSET = 18
 IR_VERSION = 10  # read by ONNX Runtime 1.18 and newer
+UNFOLDED = ("BatchNormalization",)  # in eval mode it is part of a linear layer
 
 
 def to_graph(
@@ -61,8 +62,16 @@ def to_graph(
     return graph
 
 
-def check_graph(graph: onnx.ModelProto, signature: Signature, name: str) -> None:
+def check_graph(
+    graph: onnx.ModelProto, signature: Signature, name: str, domains: Sequence[str] = ()
+) -> None:
     """Check that a graph is valid, self-contained and has its signature's tensors and axes.
+
+    Args:
+        graph: to be checked.
+        signature: that it must have.
+        name: for error messages.
+        domains: of operators that it may use besides ONNX's own.
 
     Raises:
         ExportError: naming the tensor, axis or operator at fault.
@@ -74,8 +83,11 @@ def check_graph(graph: onnx.ModelProto, signature: Signature, name: str) -> None
         raise ExportError(f"{name} came out with the tensors {found}: expected its signature's")
     for spec, value in zip(specs, values, strict=True):
         _check_axes(spec, value, signature, name)
-    if foreign := sorted({node.op_type for node in graph.graph.node if node.domain}):
+    known = {"", *domains}
+    if foreign := sorted({n.op_type for n in graph.graph.node if n.domain not in known}):
         raise ExportError(f"{name} needs operators outside ONNX's own: {', '.join(foreign)}")
+    if any(node.op_type in UNFOLDED for node in graph.graph.node):
+        raise ExportError(f"{name} still normalises batches: fold BatchNorm into its neighbour")
     if any(weight.external_data for weight in graph.graph.initializer):
         raise ExportError(f"{name} keeps weights outside its file: expected them inline")
     try:

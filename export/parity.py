@@ -9,49 +9,61 @@ from typing import Any
 import numpy as np
 
 from export.candidate import (
+    CLOSER,
     Arrays,
     Candidate,
     answer_in,
     ask,
     compare,
+    joined,
+    largest,
     open_session,
     slices,
     some_ids,
+    tolerance_of,
     torch_answer,
 )
+from export.edges import check_edges
 from export.errors import ExportError
+from zoo.contract import Signature
 
 ROWS = 1000
 BATCHES = (1, 2, 3, 7)
 QUERIES = (1, 2, 3, 7, 64)
-ALONE_TOLERANCE = 1e-6
+CANDIDATES = (1, 2, 3, 7, 1000)
 TIE = 1e-6  # rows whose two largest values are nearer may swap them by rounding
 
 
 @dataclass(frozen=True)
 class Parity:
-    """What the gate measured.
+    """What the gate measured; differences are those of the first output.
 
     Attributes:
         rows: distinct real rows compared.
-        batches: batch sizes, or numbers of queried nodes, at which they were.
+        batches: batch sizes, or numbers of queried nodes or candidates, at which they were.
         max_abs_diff: largest difference from torch.
-        tolerance: largest accepted one.
-        top1_agreement: fraction of rows with torch's own largest value.
-        alone_max_abs_diff: largest difference between a row alone and in a batch; None where
-            there is no batch axis.
+        tolerance: largest accepted one; None where the task's metric decides.
+        outputs: largest difference from torch of every output.
+        top1_agreement: fraction of rows with torch's own largest value; None for outputs of one.
+        alone_max_abs_diff: largest difference between a row alone and in a batch; between a
+            candidate ranked and its whole row asked; None where there is neither.
     """
 
     rows: int
     batches: tuple[int, ...]
     max_abs_diff: float
-    tolerance: float
-    top1_agreement: float
+    tolerance: float | None
+    outputs: dict[str, float]
+    top1_agreement: float | None = None
     alone_max_abs_diff: float | None = None
 
 
-def check(candidate: Candidate) -> Parity:
+def check(candidate: Candidate, by_row: Candidate | None = None) -> Parity:
     """Hold a graph against its model.
+
+    Args:
+        candidate: the graph.
+        by_row: for a graph that ranks, the one that answers row by row.
 
     Raises:
         ExportError: what differs, by how much, and what was expected.
@@ -60,17 +72,19 @@ def check(candidate: Candidate) -> Parity:
     session = open_session(candidate.graph)
     if candidate.signature.max_batch:
         return _check_batches(candidate, session)
+    if candidate.ranks and by_row is not None:
+        return _check_ranking(candidate, session, by_row)
     return _check_queries(candidate, session)
 
 
-def check_same(name: str, answers: dict[str, np.ndarray], tolerance: float) -> None:
+def check_same(name: str, answers: dict[str, Arrays]) -> None:
     """Check that forms of one model give the same answers to the same rows.
 
     Raises:
         ExportError: naming the two forms that differ.
     """
     for (one, a), (other, b) in itertools.pairwise(answers.items()):
-        compare(f"{name}: forms '{one}' and '{other}'", a, b, tolerance)
+        compare(f"{name}: forms '{one}' and '{other}'", a, b)
 
 
 def _check_eval(candidate: Candidate) -> None:
@@ -80,92 +94,133 @@ def _check_eval(candidate: Candidate) -> None:
             raise ExportError(f"{candidate.name}: module '{path}' is in training mode: call eval()")
     arrays = candidate.rows(np.arange(min(2, candidate.n_rows)))
     first, second = (torch_answer(candidate, arrays) for _ in range(2))
-    compare(f"{candidate.name}: torch asked twice", first, second, 0.0)
+    compare(f"{candidate.name}: torch asked twice", first, second, of=0)
 
 
 def _check_batches(candidate: Candidate, session: Any) -> Parity:
     """Real rows at several batch sizes, and rows at the edges of what is accepted."""
-    name, tolerance = candidate.name, candidate.tolerance
-    largest = candidate.signature.max_batch
-    ids = some_ids(candidate.n_rows, max(ROWS, largest))
+    name, most = candidate.name, candidate.signature.max_batch
+    ids = some_ids(candidate.n_rows, max(ROWS, most))
     arrays = candidate.rows(ids)
-    reference = np.concatenate([torch_answer(candidate, part) for part in slices(arrays, largest)])
+    reference = joined([torch_answer(candidate, part) for part in slices(arrays, most)])
     if candidate.expected is not None:
-        compare(f"{name}: torch and the model", reference, candidate.expected[ids], tolerance)
+        expected = {key: array[ids] for key, array in candidate.expected.items()}
+        compare(f"{name}: torch and the model", reference, expected)
     answers, differences = {}, []
-    for batch in (*BATCHES, largest):
+    for batch in (*BATCHES, most):
         what = f"{name}: ONNX and torch at batch {batch}"
         answers[batch] = answer_in(session, arrays, batch, what)
-        differences.append(compare(what, answers[batch], reference, tolerance))
-    what = f"{name}: rows alone and in a batch of {largest}"
-    alone = compare(what, answers[1], answers[largest], ALONE_TOLERANCE)
-    _check_edges(candidate, session, {k: v[:1] for k, v in arrays.items()})
-    return Parity(
-        rows=len(np.unique(ids)),
-        batches=(*BATCHES, largest),
-        max_abs_diff=max(differences),
-        tolerance=tolerance,
-        top1_agreement=_top1(name, answers[largest], reference),
-        alone_max_abs_diff=alone,
+        differences.append(compare(what, answers[batch], reference))
+    what = f"{name}: rows alone and in a batch of {most}"
+    alone = compare(what, answers[1], answers[most], CLOSER)
+    check_edges(candidate, session, {key: array[:2] for key, array in arrays.items()})
+    return _parity(
+        candidate, ids, (*BATCHES, most), differences, _top1(name, answers[most], reference), alone
     )
 
 
-def _top1(name: str, answer: np.ndarray, reference: np.ndarray) -> float:
+def _parity(
+    candidate: Candidate,
+    ids: np.ndarray,
+    batches: tuple[int, ...],
+    differences: list[dict[str, float]],
+    top1: float | None,
+    alone: dict[str, float] | None = None,
+) -> Parity:
+    first, outputs = candidate.signature.outputs[0].name, largest(differences)
+    return Parity(
+        rows=len(np.unique(ids)),
+        batches=batches,
+        max_abs_diff=outputs[first],
+        tolerance=tolerance_of(first),
+        outputs=outputs,
+        top1_agreement=top1,
+        alone_max_abs_diff=alone[first] if alone else None,
+    )
+
+
+def _top1(name: str, answer: Arrays, reference: Arrays) -> float | None:
     """Fraction of rows with the same largest value; ties may differ."""
-    same = answer.argmax(axis=-1) == reference.argmax(axis=-1)
-    largest = np.sort(reference, axis=-1)[:, -2:]
-    if not (same | (np.diff(largest)[:, 0] <= TIE)).all():
-        raise ExportError(f"{name}: expected one top class in all rows, measured {same.mean():.4f}")
-    return float(same.mean())
+    agreements = []
+    for key, expected in reference.items():
+        if expected.ndim < 2 or expected.shape[-1] == 1:
+            continue
+        same = answer[key].argmax(axis=-1) == expected.argmax(axis=-1)
+        ahead = np.diff(np.sort(expected, axis=-1)[:, -2:])[:, 0]
+        if not (same | (ahead <= TIE)).all():
+            raise ExportError(
+                f"{name}: expected one top class in all rows, measured {same.mean():.4f}"
+            )
+        agreements.append(float(same.mean()))
+    return min(agreements, default=None)
 
 
-def _check_edges(candidate: Candidate, session: Any, row: Arrays) -> None:
-    """An empty row is finite and harms no mate; ids out of range read as the last id, padding."""
-    name, inputs = candidate.name, candidate.signature.inputs
-    high = {spec.name: int(spec.high) for spec in inputs if isinstance(spec.high, int)}
-    empty = {k: np.full_like(v, high[k] - 1 if k in high else 0) for k, v in row.items()}
-    both = {k: np.concatenate([empty[k], row[k]]) for k in row}
-    mixed = ask(session, both, what := f"{name}: an empty row")
-    compare(what, mixed[:1], torch_answer(candidate, empty), candidate.tolerance)
-    alone = ask(session, row, what := f"{name}: a row beside an empty one")
-    compare(what, mixed[1:], alone, ALONE_TOLERANCE)
-    for key, bound in high.items():
-        what = f"{name}: {key} = padding"
-        padding = ask(session, {**row, key: np.full_like(row[key], bound - 1)}, what)
-        for wrong in (-1, bound + 4):
-            what = f"{name}: {key} = {wrong} and padding"
-            answer = ask(session, {**row, key: np.full_like(row[key], wrong)}, what)
-            compare(what, answer, padding, ALONE_TOLERANCE)
+def _check_ranking(candidate: Candidate, session: Any, by_row: Candidate) -> Parity:
+    """Candidates of real requests against torch, and against the same rows asked one by one."""
+    name, row_session = candidate.name, open_session(by_row.graph)
+    differences, alone, asked = [], [], []
+    for number in CANDIDATES:
+        ids = some_ids(candidate.n_rows, number, seed=number)
+        arrays = candidate.rows(ids)
+        what = f"{name}: ONNX and torch for {number} candidates"
+        answer = ask(session, arrays, what)
+        differences.append(compare(what, answer, torch_answer(candidate, arrays)))
+        rows = tiled(arrays, candidate.signature, by_row.signature)
+        what = f"{name}: {number} candidates and their rows in {by_row.name}"
+        each = answer_in(row_session, rows, by_row.signature.max_batch, what)
+        flat = {key: array.reshape(answer[key].shape) for key, array in each.items()}
+        alone.append(compare(what, answer, flat, CLOSER))
+        asked.append(ids)
+    check_edges(candidate, session, candidate.rows(some_ids(candidate.n_rows, 2)))
+    ids = np.concatenate(asked)
+    return _parity(candidate, ids, CANDIDATES, differences, None, largest(alone))
+
+
+def tiled(arrays: Arrays, ranked: Signature, by_row: Signature) -> Arrays:
+    """The rows that a ranking request stands for, matched by the names of columns.
+
+    Args:
+        arrays: of one request.
+        ranked: signature of the graph that ranks.
+        by_row: signature of the graph that answers row by row.
+    """
+    n_rows = max(len(arrays[s.name]) for s in ranked.inputs if isinstance(s.shape[0], str))
+    columns: dict[tuple[str, str], list[np.ndarray]] = {}
+    for spec in ranked.inputs:
+        array = np.broadcast_to(arrays[spec.name], (n_rows, len(spec.columns)))
+        for column, values in zip(spec.columns, array.T, strict=True):
+            columns.setdefault((spec.dtype, column), []).append(values)
+    return {
+        spec.name: np.stack([columns[spec.dtype, c].pop(0) for c in spec.columns], axis=1)
+        for spec in by_row.inputs
+    }
 
 
 def _check_queries(candidate: Candidate, session: Any) -> Parity:
     """Random graphs, then real neighbourhoods of several sizes."""
-    name, tolerance = candidate.name, candidate.tolerance
+    name = candidate.name
     for size in QUERIES:
         arrays = candidate.signature.sample(size)
         what = f"{name}: ONNX and torch on a random graph of {size}"
-        compare(what, ask(session, arrays, what), torch_answer(candidate, arrays), tolerance)
+        compare(what, ask(session, arrays, what), torch_answer(candidate, arrays))
     asked: list[np.ndarray] = []
     differences, agreements = [], []
     for size in (size for size in QUERIES if size <= candidate.n_rows):
         ids = np.random.default_rng(size).choice(candidate.n_rows, size, replace=False)
         arrays = candidate.rows(ids)
         reference = torch_answer(candidate, arrays)
-        answers_all = len(reference) == candidate.n_rows  # whichever nodes are asked for
+        answered = len(next(iter(reference.values())))
+        answers_all = answered == candidate.n_rows  # whichever nodes are asked for
         asked.append(np.arange(candidate.n_rows) if answers_all else ids)
         what = f"{name}: ONNX and torch for {len(asked[-1])} nodes"
         answer = ask(session, arrays, what)
-        differences.append(compare(what, answer, reference, tolerance))
+        differences.append(compare(what, answer, reference))
         agreements.append(_top1(name, answer, reference))
         if candidate.expected is not None:
             what = f"{name}: ONNX and the model for {len(asked[-1])} nodes"
-            compare(what, answer, candidate.expected[asked[-1]], tolerance)
+            compare(what, answer, {k: a[asked[-1]] for k, a in candidate.expected.items()})
         if answers_all:
             break
-    return Parity(
-        rows=len(np.unique(np.concatenate(asked))),
-        batches=tuple(len(ids) for ids in asked),
-        max_abs_diff=max(differences),
-        tolerance=tolerance,
-        top1_agreement=min(agreements),
-    )
+    top1 = min((a for a in agreements if a is not None), default=None)
+    sizes = tuple(len(ids) for ids in asked)
+    return _parity(candidate, np.concatenate(asked), sizes, differences, top1)

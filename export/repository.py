@@ -1,15 +1,16 @@
-"""Publishes ONNX artifacts into a Triton model repository.
+"""Publishes exported artifacts into a Triton model repository.
 
 <repository>/<model>/
   config.pbtxt     what Triton is told
   labels.txt       class names, one per line
   card.md          the model card, where given
   warmup/          <input>-1: a real row
-  <version>/       1, 2, …: model.onnx and artifact.json, whose metrics["shared"] holds the sha256
-                   of the files above as they were published with it
+  <version>/       1, 2, …: what else the artifact holds, and artifact.json, whose
+                   metrics["shared"] has the sha256 of the files above as published with it
 
 A version is prepared in a hidden folder, then moved into place by renames, which are undone if
-one fails. The latest version's artifact tells whether anything was changed since.
+one fails. The latest version's artifact tells whether anything was changed since. A version of an
+ensemble names the versions of its steps, which are therefore published before it.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from export.artifacts import LABELS_FILE, WARMUP
 from export.errors import ExportError
-from export.to_onnx import LABELS_FILE, MODEL_FILE, WARMUP
-from export.triton_config import config_of, to_text
+from export.published import check_golden, published_steps, versions_of
+from export.triton_config import ENSEMBLE, config_of, to_text
 from zoo.artifact import Artifact, ArtifactError, sha256_file
+from zoo.steps import STEPS_FILE, Step, steps_text
 
 CONFIG_FILE = "config.pbtxt"
 CARD_FILE = "card.md"
@@ -49,8 +52,32 @@ class PublishedVersion:
     changed: bool
 
 
+def publish_all(
+    folders: Iterable[Path], repository: Path, card_of: Callable[[Artifact], str | None]
+) -> list[PublishedVersion]:
+    """Publish the artifacts of an export, ensembles after the models that they ask.
+
+    Args:
+        folders: of the artifacts.
+        repository: made if missing.
+        card_of: artifact → text of its model card.
+
+    Raises:
+        ExportError: they come from different checkpoints; nothing is published.
+        ArtifactError, ExportError: as ``publish``; what came before is published.
+    """
+    artifacts = sorted(map(Artifact.load, folders), key=lambda a: (a.kind == ENSEMBLE, a.model))
+    for artifact in artifacts:
+        if artifact.parents.get("checkpoint") != artifacts[0].parents.get("checkpoint"):
+            raise ExportError(
+                f"{artifact.model} comes from another checkpoint than {artifacts[0].model}: "
+                f"export it again, or remove {artifact.path}"
+            )
+    return [publish(artifact.path, repository, card_of(artifact)) for artifact in artifacts]
+
+
 def publish(folder: Path, repository: Path, card: str | None = None) -> PublishedVersion:
-    """Publish an ONNX artifact as the next version of its model.
+    """Publish an exported artifact as the next version of its model.
 
     Args:
         folder: the artifact.
@@ -59,16 +86,19 @@ def publish(folder: Path, repository: Path, card: str | None = None) -> Publishe
 
     Raises:
         ArtifactError: not an artifact, half-written or changed.
-        ExportError: not an ONNX artifact, not meant to be served, or the repository cannot be
-            written; the repository is then as it was.
+        ExportError: not meant to be served, it answers its golden rows wrongly, a step of an
+            ensemble is not published, or the repository cannot be written; the repository is
+            then as it was.
     """
     artifact = Artifact.load(folder)
     _check_servable(artifact)
+    steps = published_steps(artifact, repository)
+    check_golden(artifact, steps, repository)
     target = repository / artifact.model
     with _scratch(repository, artifact.model) as scratch:
         latest = max(versions_of(target), default=0)
         staged = scratch / artifact.model
-        published = _stage(artifact, staged, str(latest + 1), card)
+        published = _stage(artifact, steps, staged, str(latest + 1), card)
         if latest and _same(published, target / str(latest)):
             return PublishedVersion(artifact.model, latest, target / str(latest), False)
         if target.exists():
@@ -76,12 +106,6 @@ def publish(folder: Path, repository: Path, card: str | None = None) -> Publishe
         else:
             os.rename(staged, target)
     return PublishedVersion(artifact.model, latest + 1, target / str(latest + 1), True)
-
-
-def versions_of(target: Path) -> list[int]:
-    """Version numbers of a published model, ascending."""
-    names = [path.name for path in target.glob("*") if path.is_dir()]
-    return sorted(int(n) for n in names if n.isascii() and n.isdigit() and n[0] != "0")
 
 
 def check_published(target: Path) -> Artifact:
@@ -102,8 +126,10 @@ def check_published(target: Path) -> Artifact:
 
 
 def _check_servable(artifact: Artifact) -> None:
-    if artifact.kind != "onnx":
-        raise ExportError(f"{artifact.path} is a {artifact.kind} artifact: expected onnx")
+    if artifact.kind not in ("onnx", ENSEMBLE):
+        raise ExportError(
+            f"{artifact.path} is a {artifact.kind} artifact: expected onnx or {ENSEMBLE}"
+        )
     if not artifact.metrics["served"]:
         raise ExportError(f"{artifact.model} is exported for benchmarks: it cannot be published")
 
@@ -126,21 +152,26 @@ def _scratch(repository: Path, model: str) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _stage(artifact: Artifact, staged: Path, version: str, card: str | None) -> Artifact:
+def _stage(
+    artifact: Artifact, steps: Sequence[Step], staged: Path, version: str, card: str | None
+) -> Artifact:
     """Write a complete model folder with one version; the version's artifact."""
     (staged / version).mkdir(parents=True)
     for name in artifact.files:
-        goal = staged / (version if name == MODEL_FILE else "") / name
+        shared = name == LABELS_FILE or name.startswith(f"{WARMUP}/")
+        goal = staged / ("" if shared else version) / name
         goal.parent.mkdir(exist_ok=True)
         shutil.copyfile(artifact.path / name, goal)
-    (staged / CONFIG_FILE).write_text(to_text(config_of(artifact)))
+    if steps:
+        (staged / version / STEPS_FILE).write_text(steps_text(steps))
+    (staged / CONFIG_FILE).write_text(to_text(config_of(artifact, steps)))
     if card is not None:
         (staged / CARD_FILE).write_text(card)
-    shared = {name: sha256_file(staged / name) for name in _shared_names(staged)}
+    hashes = {name: sha256_file(staged / name) for name in _shared_names(staged)}
     published = replace(
         artifact,
         kind="published",
-        metrics={**artifact.metrics, SHARED: shared},
+        metrics={**artifact.metrics, SHARED: hashes},
         parents={**artifact.parents, "onnx": artifact.digest},
     )
     return published.write(staged / version)
@@ -169,7 +200,8 @@ def _replace(staged: Path, target: Path, backup: Path, version: str) -> None:
     for name in _shared_names(target):
         (backup / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(target / name, backup / name)
-    (target / WARMUP).mkdir(exist_ok=True)
+    if any(name.startswith(f"{WARMUP}/") for name in names):
+        (target / WARMUP).mkdir(exist_ok=True)
     os.rename(staged / version, target / version)
     try:
         for name in names:

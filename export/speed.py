@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from export.candidate import Arrays, slices
+from export.candidate import Arrays
 
 WARM_UP_CALLS = 200
 CALLS = 2000
 
 
-def p50_us(session: Any, rows: Arrays) -> float:
-    """Median latency at batch 1, in µs.
+def p50_us(ask: Callable[[Arrays], Any], requests: Sequence[Arrays]) -> float:
+    """Median latency, in µs.
 
     Args:
-        session: of ONNX Runtime, on one thread.
-        rows: real rows, asked one after the other, round and round.
+        ask: answers a request, on one thread.
+        requests: real ones, asked one after the other, round and round.
     """
-    requests = itertools.cycle(list(slices(rows, 1)))
-    for request in itertools.islice(requests, WARM_UP_CALLS):
-        session.run(None, request)
+    rounds = itertools.cycle(requests)
+    for request in itertools.islice(rounds, WARM_UP_CALLS):
+        ask(request)
     latencies = np.empty(CALLS)
-    for call, request in enumerate(itertools.islice(requests, CALLS)):
+    for call, request in enumerate(itertools.islice(rounds, CALLS)):
         began = time.perf_counter_ns()
-        session.run(None, request)
+        ask(request)
         latencies[call] = time.perf_counter_ns() - began
-    return float(np.median(latencies)) / 1e3
+    return round(float(np.median(latencies)) / 1e3, 2)

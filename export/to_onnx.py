@@ -1,43 +1,41 @@
-"""A checkpoint as ONNX artifacts, one per form of its model, written only if they pass their gate.
+"""A checkpoint as ONNX artifacts, written only if every form of its model passes its gate.
 
-<out>/<model>/
-  model.onnx     weights inline
-  labels.txt     class names, one per line
-  warmup/        <input>-1: one real row, raw little-endian bytes; only where there is a batch axis
+A form is one artifact; one that is also asked with raw values is three: ``<model>`` takes ids,
+``<model>-encode`` turns strings into them, and the ensemble ``<model>-raw`` does both. What they
+hold: ``export.artifacts``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from torch import nn
 
-from export.candidate import Candidate, answer_in, open_session, some_ids
+from export.artifacts import MODEL_FILE, Draft, write_all
+from export.candidate import CANDIDATES, Arrays, Candidate, answer_in, open_session, some_ids
+from export.drafts import Source, drafts_of
 from export.errors import ExportError
 from export.graph import to_graph
 from export.parity import check, check_same
-from export.speed import p50_us
 from zoo import checkpoint
-from zoo.artifact import Artifact, staging, versions
+from zoo.artifact import Artifact
 from zoo.contract import Signature, near
 from zoo.registry import get_spec
 from zoo.spec import Export, ModelSpec, forms_of
 
-MODEL_FILE = "model.onnx"
-LABELS_FILE = "labels.txt"
-WARMUP = "warmup"
-EXAMPLE_NODES = 7
+__all__ = ["MODEL_FILE", "export_checkpoint", "model_id"]
+
+EXAMPLE_ROWS = 7
 SAME_ROWS = 256
 
 
 @dataclass(frozen=True)
-class _Trained:
+class Trained:
     """A loaded checkpoint with its data and its answers to it."""
 
     artifact: Artifact
@@ -46,6 +44,22 @@ class _Trained:
     config: Any
     data: Any
     logits: np.ndarray
+
+    @property
+    def forms(self) -> dict[str, Export]:
+        """In which it can be exported."""
+        return forms_of(self.spec, self.config)
+
+    def source(self, form: str) -> Source:
+        """What the artifacts of a form say of where they come from."""
+        return Source(
+            model=self.artifact.model,
+            form=form,
+            served=self.forms[form].served,
+            recipe=checkpoint.recipe_of(self.artifact).id,
+            licence=getattr(self.data, "licence", ""),
+            attachments=checkpoint.attachments_of(self.artifact),
+        )
 
 
 def export_checkpoint(
@@ -56,19 +70,23 @@ def export_checkpoint(
     Args:
         run: folder of a checkpoint.
         forms: of its model; None for all that suit it.
-        out: folder that receives one artifact per form, named after its model.
+        out: folder that receives the artifacts, each named after its model.
         data: the recipe's data, if at hand; read otherwise.
 
     Raises:
         ArtifactError: no checkpoint at ``run``, or ``out`` cannot be written.
         ExportError: an unknown form, an operator that ONNX lacks, or a failed gate.
     """
-    trained = _load(run, data)
-    chosen = _choose(forms_of(trained.spec, trained.config), forms)
-    candidates = {form: _candidate(trained, form, export) for form, export in chosen.items()}
-    metrics = {form: _measure(candidates[form], chosen[form].served) for form in chosen}
+    trained = load_trained(run, data)
+    chosen = _choose(trained.forms, forms)
+    candidates = {form: candidate_of(trained, form) for form in chosen}
+    by_row = _by_row(trained, candidates)
+    drafts: list[Draft] = []
+    for form, candidate in candidates.items():
+        parity = check(candidate, by_row)
+        drafts += drafts_of(trained.source(form), candidate, parity)
     _check_forms_agree(trained.artifact.model, candidates)
-    return [_write(out, trained, form, candidates[form], metrics[form]) for form in candidates]
+    return write_all(drafts, out, trained.artifact)
 
 
 def model_id(name: str, form: str, spec: ModelSpec) -> str:
@@ -76,14 +94,38 @@ def model_id(name: str, form: str, spec: ModelSpec) -> str:
     return name if form == next(iter(spec.exports)) else f"{name}-{form}"
 
 
-def _load(run: Path, data: Any) -> _Trained:
+def load_trained(run: Path, data: Any = None) -> Trained:
+    """A checkpoint, and what it answers to its data; read where it is not at hand."""
     artifact, model, config = checkpoint.load(run)
     spec = get_spec(artifact.recipe["model"])
     data = spec.data(checkpoint.recipe_of(artifact)) if data is None else data
-    return _Trained(artifact, spec, model, config, data, spec.answers(model, data).cpu().numpy())
+    return Trained(artifact, spec, model, config, data, spec.answers(model, data).cpu().numpy())
 
 
-def _choose(known: dict[str, Export], forms: Sequence[str] | None) -> dict[str, Export]:
+def candidate_of(trained: Trained, form: str) -> Candidate:
+    """One form's graph, with what it is held against."""
+    export, data, config = trained.forms[form], trained.data, trained.config
+    name = model_id(trained.artifact.model, form, trained.spec)
+    signature, module = export.signature(config), export.wrap(trained.model).eval()
+    n_rows, raw = len(trained.logits), export.raw
+
+    def rows(ids: np.ndarray) -> Arrays:
+        return export.rows(data, config, ids)
+
+    graph = to_graph(module, signature, rows(np.arange(min(EXAMPLE_ROWS, n_rows))), name)
+    return Candidate(
+        name=name,
+        graph=graph,
+        module=module,
+        signature=signature,
+        rows=rows,
+        n_rows=n_rows,
+        expected=_expected(trained, signature) if export.exact else None,
+        raw=None if raw is None else lambda ids: raw(data, config, ids),
+    )
+
+
+def _choose(known: dict[str, Export], forms: Sequence[str] | None) -> list[str]:
     """The forms asked for.
 
     Raises:
@@ -92,84 +134,45 @@ def _choose(known: dict[str, Export], forms: Sequence[str] | None) -> dict[str, 
     for form in forms or ():
         if form not in known:
             raise ExportError(f"unknown form '{form}': {near(form, known)}")
-    return {form: export for form, export in known.items() if forms is None or form in forms}
+    return [form for form in known if forms is None or form in forms]
 
 
-def _candidate(trained: _Trained, form: str, export: Export) -> Candidate:
-    """One form's graph, with what it is held against."""
-    name = model_id(trained.artifact.model, form, trained.spec)
-    signature, module = export.signature(trained.config), export.wrap(trained.model).eval()
-    n_rows = len(trained.logits)
-
-    def rows(ids: np.ndarray) -> dict[str, np.ndarray]:
-        return export.rows(trained.data, trained.config, ids)
-
-    graph = to_graph(module, signature, rows(np.arange(min(EXAMPLE_NODES, n_rows))), name)
-    _describe(graph, trained.artifact, name, form)
-    expected = _expected(trained, signature) if export.exact else None
-    return Candidate(name, graph, module, signature, rows, n_rows, expected)
-
-
-def _expected(trained: _Trained, signature: Signature) -> np.ndarray | None:
-    """The model's own answers by id; None where training did not see all of the data."""
-    if not trained.data.complete:
+def _by_row(trained: Trained, candidates: dict[str, Candidate]) -> Candidate | None:
+    """The form that answers row by row, which one that ranks is held against."""
+    if not any(candidate.ranks for candidate in candidates.values()):
         return None
-    if signature.outputs[0].name == "probabilities":
-        return torch.softmax(torch.from_numpy(trained.logits), dim=-1).numpy()
-    return trained.logits
+    forms = trained.forms
+    form = next((f for f in forms if forms[f].signature(trained.config).max_batch), None)
+    return None if form is None else candidates.get(form) or candidate_of(trained, form)
 
 
-def _describe(graph: onnx.ModelProto, artifact: Artifact, name: str, form: str) -> None:
-    """Say in the file itself where it comes from."""
-    made = versions("torch", "onnx", "onnxscript")
-    about = {"model": name, "form": form, "recipe": checkpoint.recipe_of(artifact).id, **made}
-    onnx.helper.set_model_props(graph, {f"leanzoo.{key}": value for key, value in about.items()})
+ANSWERS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "logits": lambda logits: logits,
+    "probabilities": lambda logits: torch.softmax(logits, dim=-1),
+    "logit": lambda logits: logits.reshape(-1, 1),
+    "score": lambda logits: torch.sigmoid(logits).reshape(-1, 1),
+}
 
 
-def _measure(candidate: Candidate, served: bool) -> dict[str, Any]:
-    """The gate's numbers, and the latency of served forms."""
-    metrics: dict[str, Any] = {"served": served, "parity": asdict(check(candidate))}
-    if served:
-        session = open_session(candidate.graph)
-        rows = candidate.rows(some_ids(candidate.n_rows, SAME_ROWS))
-        metrics["p50_batch1_us"] = round(p50_us(session, rows), 2)
-    return metrics
+def _expected(trained: Trained, signature: Signature) -> Arrays | None:
+    """The model's own answers by id; None where no id stands for one answer.
+
+    That is so where training did not see all of the data, and where candidates are ranked.
+    """
+    ranked = any(CANDIDATES in spec.shape for spec in signature.inputs)
+    if not trained.data.complete or ranked:
+        return None
+    logits = torch.from_numpy(trained.logits)
+    names = [spec.name for spec in signature.outputs if spec.name in ANSWERS]
+    return {name: ANSWERS[name](logits).numpy() for name in names}
 
 
 def _check_forms_agree(name: str, candidates: dict[str, Candidate]) -> None:
     """All forms that answer row by row must give the same answers."""
-    by_row = {form: c for form, c in candidates.items() if c.signature.max_batch}
     answers = {}
-    for form, candidate in by_row.items():
-        rows = candidate.rows(some_ids(candidate.n_rows, SAME_ROWS))
-        session = open_session(candidate.graph)
-        batch = candidate.signature.max_batch
-        answers[form] = answer_in(session, rows, batch, candidate.name)
-    if len(by_row) > 1:
-        check_same(name, answers, min(c.tolerance for c in by_row.values()))
-
-
-def _write(
-    out: Path, trained: _Trained, form: str, candidate: Candidate, metrics: dict[str, Any]
-) -> Artifact:
-    """Write one form's artifact, all of it or nothing."""
-    artifact = Artifact(
-        path=out / candidate.name,
-        kind="onnx",
-        model=candidate.name,
-        signature=candidate.signature,
-        recipe=trained.artifact.recipe,
-        metrics={"form": form, "data_licence": getattr(trained.data, "licence", ""), **metrics},
-        parents={"checkpoint": trained.artifact.digest},
-        made_with=versions("torch", "onnx", "onnxscript", "onnxruntime", "numpy"),
-    )
-    with staging(artifact.path) as folder:
-        (folder / MODEL_FILE).write_bytes(candidate.graph.SerializeToString(deterministic=True))
-        for file, content in checkpoint.attachments_of(trained.artifact).items():
-            (folder / file).write_bytes(content)
+    for form, candidate in candidates.items():
         if candidate.signature.max_batch:
-            (folder / WARMUP).mkdir()
-            for name, array in candidate.rows(np.array([0])).items():
-                little_endian = array.astype(array.dtype.newbyteorder("<"), order="C")
-                (folder / WARMUP / f"{name}-1").write_bytes(little_endian.tobytes())
-        return artifact.write(folder)
+            rows = candidate.rows(some_ids(candidate.n_rows, SAME_ROWS))
+            session, batch = open_session(candidate.graph), candidate.signature.max_batch
+            answers[form] = answer_in(session, rows, batch, candidate.name)
+    check_same(name, answers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,19 +11,26 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import np_to_triton_dtype
 
+from export.artifacts import LABELS_FILE, WARMUP_CANDIDATES
+from export.candidate import CANDIDATES
 from export.errors import ExportError
-from export.to_onnx import LABELS_FILE
 from zoo.artifact import Artifact
 from zoo.contract import Signature, TensorSpec
+from zoo.steps import Step
 
 BACKEND = "onnxruntime"
+ENSEMBLE = "ensemble"  # a platform of Triton's
 LABELLED = "probabilities"
 MAX_QUEUE = 1024
 VERSIONS_SERVED = 2
 
 
-def config_of(artifact: Artifact) -> Any:
+def config_of(artifact: Artifact, steps: Sequence[Step] = ()) -> Any:
     """The ModelConfig message of an artifact.
+
+    Args:
+        artifact: of a model, or of an ensemble.
+        steps: of the ensemble, with the versions that they ask.
 
     Raises:
         ExportError: the artifact has no signature.
@@ -30,24 +38,52 @@ def config_of(artifact: Artifact) -> Any:
     signature = artifact.signature
     if signature is None:
         raise ExportError(f"{artifact.path} has no signature: export the model again")
-    config = model_config_pb2.ModelConfig(
-        name=artifact.model, backend=BACKEND, max_batch_size=signature.max_batch
-    )
+    config = model_config_pb2.ModelConfig(name=artifact.model, max_batch_size=signature.max_batch)
     for spec in signature.inputs:
         config.input.add(name=spec.name, data_type=_dtype(spec), dims=_dims(spec))
     for spec in signature.outputs:
         output = config.output.add(name=spec.name, data_type=_dtype(spec), dims=_dims(spec))
         if spec.name == LABELLED:
             output.label_filename = LABELS_FILE
+    text = json.dumps(signature.to_dict(), sort_keys=True)
+    config.parameters["signature"].string_value = text  # which clients read
+    if steps:
+        _add_steps(config, steps)
+    else:
+        _add_graph(config, signature)
+    return config
+
+
+def _add_steps(config: Any, steps: Sequence[Step]) -> None:
+    """An ensemble: batched, run and warmed up as its steps are.
+
+    All versions of a model share one configuration, and this one names the versions of its steps:
+    so only the latest is served.
+    """
+    config.platform = ENSEMBLE
+    config.version_policy.latest.num_versions = 1
+    for step in steps:
+        config.ensemble_scheduling.step.add(
+            model_name=step.model,
+            model_version=step.version,
+            input_map=step.inputs,
+            output_map=step.outputs,
+        )
+
+
+def _add_graph(config: Any, signature: Signature) -> None:
+    """A graph of its own: backend, instance, threads, batching and warm-up."""
+    config.backend = BACKEND
     config.instance_group.add(count=1)  # of no kind: on a GPU where there is one, else on the CPU
     config.version_policy.latest.num_versions = VERSIONS_SERVED
-    for key, value in _parameters(signature).items():
-        config.parameters[key].string_value = value
+    for pool in ("intra_op", "inter_op"):
+        config.parameters[f"{pool}_thread_count"].string_value = "1"
     if signature.max_batch:
         _add_batching(config)
         for batch in (1, signature.max_batch):
             _add_warmup(config, signature, batch)
-    return config
+    elif any(CANDIDATES in spec.shape for spec in signature.inputs):
+        _add_warmup(config, signature, 1)
 
 
 def to_text(config: Any) -> str:
@@ -62,12 +98,6 @@ def to_text(config: Any) -> str:
     return text
 
 
-def _parameters(signature: Signature) -> dict[str, str]:
-    """What clients read (the signature) and what the backend reads (threads)."""
-    text = json.dumps(signature.to_dict(), sort_keys=True)
-    return {"signature": text, "intra_op_thread_count": "1", "inter_op_thread_count": "1"}
-
-
 def _add_batching(config: Any) -> None:
     """Batch what is waiting, wait for nothing, and bound the queue.
 
@@ -78,11 +108,15 @@ def _add_batching(config: Any) -> None:
 
 
 def _add_warmup(config: Any, signature: Signature, batch: int) -> None:
-    """A warm-up of ``batch`` rows; Triton repeats the file's one row to make a batch."""
+    """A warm-up of ``batch`` rows; Triton repeats the file's one row to make a batch.
+
+    Where there is no batch axis it is the file's one request, of WARMUP_CANDIDATES candidates.
+    """
     warmup = config.model_warmup.add(name=f"batch-{batch}", batch_size=batch)
     for spec in signature.inputs:
+        sizes = [size if size >= 0 else WARMUP_CANDIDATES for size in _dims(spec)]
         warmup.inputs[spec.name].data_type = _dtype(spec)
-        warmup.inputs[spec.name].dims.extend(_dims(spec))
+        warmup.inputs[spec.name].dims.extend(sizes)
         warmup.inputs[spec.name].input_data_file = f"{spec.name}-1"
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
 
 from serving.errors import RequestRefused
+from serving.records import Record, Records
 from zoo.contract import Signature, SignatureError
 
 Arrays = Mapping[str, np.ndarray]
 Labels = list[tuple[str, float]]
+
+CANDIDATES = "candidates"  # the axis of a ranking model
+MAX_CANDIDATES = 10_000  # of one request: ten thousand rows of ten strings are 2 MB
 
 
 class Endpoint(Protocol):
@@ -43,8 +48,29 @@ class Endpoint(Protocol):
     def classify(self, model: str, arrays: Arrays, top: int = 3, version: str = "") -> list[Labels]:
         """For each row the ``top`` likeliest (label, probability), likeliest first."""
 
+    def predict(self, model: str, records: Records, version: str = "") -> list[float]:
+        """The score of each record, a dict of field → raw value."""
+
+    def rank(
+        self, model: str, request: Record, candidates: Records, version: str = ""
+    ) -> list[float]:
+        """The score of each candidate for one request."""
+
     def close(self) -> None:
         """Let go of sessions and connections."""
+
+
+@contextlib.contextmanager
+def refusing(model: str) -> Iterator[None]:
+    """Name the model in what is wrong with a request.
+
+    Raises:
+        RequestRefused: for any SignatureError within.
+    """
+    try:
+        yield
+    except SignatureError as error:
+        raise RequestRefused(f"model '{model}': {error}") from None
 
 
 def check_request(model: str, signature: Signature, arrays: Arrays) -> None:
@@ -53,10 +79,32 @@ def check_request(model: str, signature: Signature, arrays: Arrays) -> None:
     Raises:
         RequestRefused: naming model, input and remedy.
     """
-    try:
+    with refusing(model):
+        _check_columns(signature, arrays)
         signature.check(arrays)
-    except SignatureError as error:
-        raise RequestRefused(f"model '{model}': {error}") from None
+        _check_candidates(signature, arrays)
+
+
+def _check_columns(signature: Signature, arrays: Arrays) -> None:
+    """Name the fields where an input has too many or too few."""
+    for spec in signature.inputs:
+        shape = np.shape(arrays[spec.name]) if spec.name in arrays else ()
+        if spec.columns and shape and shape[-1] != len(spec.columns):
+            raise SignatureError(
+                f"input '{spec.name}' has {shape[-1]} columns: expected {len(spec.columns)}, "
+                f"of the fields {', '.join(spec.columns)}"
+            )
+
+
+def _check_candidates(signature: Signature, arrays: Arrays) -> None:
+    for spec in signature.inputs:
+        if CANDIDATES in spec.shape:
+            candidates = arrays[spec.name].shape[spec.shape.index(CANDIDATES)]
+            if not 1 <= candidates <= MAX_CANDIDATES:
+                raise SignatureError(
+                    f"input '{spec.name}' has {candidates} candidates: expected 1 to "
+                    f"{MAX_CANDIDATES:,}; split them"
+                )
 
 
 def check_classify(model: str, signature: Signature, labelled: str, top: int) -> None:

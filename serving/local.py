@@ -11,23 +11,30 @@ from typing import Self
 import numpy as np
 import onnxruntime
 
-from serving.endpoint import Arrays, Labels, check_classify, check_request
+from serving.endpoint import Arrays, Labels, check_classify, check_request, refusing
 from serving.errors import ModelUnavailable, ServingError, one_line
+from serving.records import Record, Records, rank_arrays, scores_of, to_arrays
 from serving.repository import (
     MODEL_FILE,
     list_models,
     load_artifact,
     load_labels,
     load_signature,
+    load_steps,
 )
 from zoo.contract import Signature
+from zoo.steps import Step, run_steps
 
 
 @dataclass(frozen=True)
 class _Model:
-    """A loaded version; ``labelled`` names the output that ``labels`` belong to."""
+    """A loaded version; ``labelled`` names the output that ``labels`` belong to.
 
-    session: onnxruntime.InferenceSession
+    It has a session, or where it is an ensemble steps.
+    """
+
+    session: onnxruntime.InferenceSession | None
+    steps: tuple[Step, ...]
     signature: Signature
     labelled: str
     labels: list[str]
@@ -81,12 +88,7 @@ class Local:
         """
         loaded = self._model(model, version)
         check_request(model, loaded.signature, arrays)
-        names = [spec.name for spec in loaded.signature.outputs]
-        try:
-            answers = loaded.session.run(names, dict(arrays))
-        except Exception as error:  # onnxruntime's errors share no base class
-            raise ServingError(f"model '{model}' failed: {one_line(error)}") from None
-        return dict(zip(names, answers, strict=True))
+        return self._run(model, loaded, arrays)
 
     def classify(self, model: str, arrays: Arrays, top: int = 3, version: str = "") -> list[Labels]:
         """For each row the ``top`` likeliest (label, probability), likeliest first."""
@@ -99,6 +101,35 @@ class Local:
             for row, best in zip(rows, order, strict=True)
         ]
 
+    def predict(self, model: str, records: Records, version: str = "") -> list[float]:
+        """The score of each record, a dict of field → raw value; see ``serving.records``."""
+        with refusing(model):
+            arrays = to_arrays(self.signature(model, version), records)
+        return scores_of(self.infer(model, arrays, version))
+
+    def rank(
+        self, model: str, request: Record, candidates: Records, version: str = ""
+    ) -> list[float]:
+        """The score of each candidate for one request; see ``serving.records``."""
+        with refusing(model):
+            arrays = rank_arrays(self.signature(model, version), request, candidates)
+        return scores_of(self.infer(model, arrays, version))
+
+    def _run(self, model: str, loaded: _Model, arrays: Arrays) -> dict[str, np.ndarray]:
+        """Outputs of a model, or of the models that an ensemble asks in turn."""
+        names = [spec.name for spec in loaded.signature.outputs]
+        if loaded.session is None:
+            tensors = run_steps(loaded.steps, arrays, self._ask)
+            return {name: tensors[name] for name in names}
+        try:
+            answers = loaded.session.run(names, dict(arrays))
+        except Exception as error:  # onnxruntime's errors share no base class
+            raise ServingError(f"model '{model}' failed: {one_line(error)}") from None
+        return dict(zip(names, answers, strict=True))
+
+    def _ask(self, step: Step, arrays: Arrays) -> Arrays:
+        return self._run(step.model, self._model(step.model, str(step.version)), arrays)
+
     def _model(self, model: str, version: str) -> _Model:
         with self._loading:
             if (model, version) not in self._models:
@@ -107,13 +138,16 @@ class Local:
 
     def _load(self, model: str, version: str) -> _Model:
         artifact = load_artifact(self.repository, model, version)
+        steps = load_steps(artifact)
+        session = None if steps else self._session(model, artifact.path / MODEL_FILE)
+        signature = load_signature(artifact)
+        return _Model(session, steps, signature, *load_labels(self.repository, model))
+
+    def _session(self, model: str, file: Path) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         try:
-            session = onnxruntime.InferenceSession(
-                artifact.path / MODEL_FILE, options, providers=["CPUExecutionProvider"]
-            )
+            return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors share no base class
             raise ModelUnavailable(f"model '{model}' cannot be loaded: {one_line(error)}") from None
-        return _Model(session, load_signature(artifact), *load_labels(self.repository, model))

@@ -3,28 +3,30 @@
 <root>/<model>/
   config.pbtxt     Triton's configuration
   labels.txt       class names, one per line
-  warmup/<file>    real rows, little-endian and row-major
   <version>/       a positive number; other folders are ignored, as by Triton
     artifact.json  its absence means half-written
-    model.onnx
+    model.onnx     or steps.json, which names the models that an ensemble asks
+    golden.json    a request and its answer
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
-from tritonclient.utils import deserialize_bytes_tensor, triton_to_np_dtype
 
 from serving.errors import ModelUnavailable, ModelUnknown, one_line
 from zoo.artifact import Artifact, ArtifactError
 from zoo.contract import Signature, near
+from zoo.golden import Golden
+from zoo.steps import Step, read_steps
 
 CONFIG_FILE = "config.pbtxt"
 MODEL_FILE = "model.onnx"
+VERSIONS_SERVED = 2  # as published configurations say
 
 
 def list_models(root: Path) -> list[str]:
@@ -124,37 +126,47 @@ def load_labels(root: Path, model: str) -> tuple[str, list[str]]:
     return "", []
 
 
-def canary_rows(root: Path, model: str) -> dict[str, np.ndarray]:
-    """A request the model must answer: its first warm-up rows, else random ones.
+def load_golden(root: Path, model: str) -> Golden:
+    """The request that the latest version must answer as it did when it was exported.
 
     Raises:
-        ModelUnavailable: a warm-up file is missing or has the wrong size.
+        ModelUnavailable: it was published without one.
     """
-    config = load_config(root, model)
-    if not config.model_warmup:
-        return load_signature(load_artifact(root, model)).sample(1)
-    warmup = config.model_warmup[0]
-    lead = (max(warmup.batch_size, 1),) if config.max_batch_size else ()
-    return {
-        name: _warmup_rows(root / model / "warmup", tensor, lead)
-        for name, tensor in warmup.inputs.items()
-    }
-
-
-def _warmup_rows(folder: Path, tensor: Any, lead: tuple[int, ...]) -> np.ndarray:
-    """One input of a warm-up request."""
-    kind = model_config_pb2.DataType.Name(tensor.data_type).removeprefix("TYPE_")
-    dtype = np.dtype(triton_to_np_dtype("BYTES" if kind == "STRING" else kind))
-    shape = (*lead, *tensor.dims)
-    if not tensor.input_data_file:
-        return np.zeros(shape, dtype)
-    file = folder / tensor.input_data_file
+    artifact = load_artifact(root, model)
     try:
-        if dtype != np.dtype(object):
-            return np.frombuffer(file.read_bytes(), dtype).reshape(shape)
-        words = [word.decode() for word in deserialize_bytes_tensor(file.read_bytes())]
-        return np.array(words, object).reshape(shape)
-    except (OSError, ValueError) as error:
-        raise ModelUnavailable(
-            f"{file} cannot be read ({one_line(error)}): publish the model again"
-        ) from None
+        return Golden.load(artifact.path, load_signature(artifact))
+    except ArtifactError as error:
+        raise ModelUnavailable(f"model '{model}': {error}") from None
+
+
+def load_steps(artifact: Artifact) -> tuple[Step, ...]:
+    """The steps of a published ensemble; none for a model of its own.
+
+    Raises:
+        ModelUnavailable: its ``steps.json`` cannot be read.
+    """
+    try:
+        return read_steps(artifact.path)
+    except ArtifactError as error:
+        raise ModelUnavailable(f"model '{artifact.model}': {error}") from None
+
+
+def with_steps(root: Path, models: Iterable[str]) -> list[str]:
+    """Models, each ensemble after the models it asks; all of them whole and as published.
+
+    Raises:
+        ModelUnknown, ModelUnavailable: see ``load_artifact``; or a step's version is not served.
+    """
+    names: dict[str, None] = {}
+    for model in models:
+        artifact = load_artifact(root, model)
+        for step in load_steps(artifact):
+            load_artifact(root, step.model, str(step.version))
+            if step.version not in list_versions(root, step.model)[-VERSIONS_SERVED:]:
+                raise ModelUnavailable(
+                    f"model '{model}' needs version {step.version} of '{step.model}', of which "
+                    f"the latest {VERSIONS_SERVED} are served: publish both again"
+                )
+            names[step.model] = None
+        names[model] = None
+    return list(names)

@@ -20,11 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from serving.client import Client
 from serving.errors import ModelUnknown, ServerFailed
-from serving.repository import canary_rows, list_models, load_artifact
+from serving.repository import list_models, load_golden, with_steps
 from serving.triton_command import (
     HOST,
     check_stub,
@@ -46,7 +44,7 @@ class Triton:
 
     Args:
         repository: the model repository.
-        models: what to load; default all.
+        models: what to load, with the steps of ensembles; default all.
         http_port: 0 for any free one.
         grpc_port: 0 for any free one.
         log: file for the server's log; default a temporary one, kept if the start fails.
@@ -94,8 +92,9 @@ class Triton:
             ServerMissing, PortInUse, ModelUnknown, ModelUnavailable: before anything is started.
             ServerFailed: with the cause from the server's log.
         """
+        self.names = with_steps(self.repository, self.names)
         for model in self.names:
-            load_artifact(self.repository, model)
+            load_golden(self.repository, model)
         try:
             self._start()
         except BaseException:
@@ -114,15 +113,15 @@ class Triton:
             self.log.unlink(missing_ok=True)
 
     def load(self, model: str) -> None:
-        """Load a model, or the versions of it that were published since.
+        """Load a model, or the versions of it that were published since; an ensemble's steps first.
 
         Raises:
             ModelUnknown, ModelUnavailable: before the server is asked.
             ServingError: the server refused it, or it failed its canary.
         """
-        load_artifact(self.repository, model)
-        self._client.load(model)
-        self._canary(model)
+        for name in with_steps(self.repository, [model]):
+            self._client.load(name)
+            self._canary(name)
 
     def unload(self, model: str) -> None:
         """Unload a model."""
@@ -182,14 +181,13 @@ class Triton:
             time.sleep(POLL_S)
 
     def _canary(self, model: str) -> None:
-        """Ask a model one request whose answer must be finite."""
-        answer = self._client.infer(model, canary_rows(self.repository, model))
-        for name, array in answer.items():
-            if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-                raise ServerFailed(
-                    f"model '{model}' answered its canary with NaN or infinity in '{name}': "
-                    "do not serve it; publish one that passes its gates"
-                )
+        """Ask a model its golden rows, which it must answer as when it was exported."""
+        golden = load_golden(self.repository, model)
+        if wrong := golden.mismatch(self._client.infer(model, golden.inputs)):
+            raise ServerFailed(
+                f"model '{model}' answers its golden rows wrongly ({wrong}): do not serve it; "
+                "export and publish it again"
+            )
 
     def _failure(self, what: str) -> ServerFailed:
         """An error of one line, with the end of the log as a note."""

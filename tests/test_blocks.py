@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.blocks import RowLinear, SparseMatrix, relu_dropout
+from zoo.blocks import RowLinear, SparseMatrix, norm_relu_dropout, relu_dropout
 
 
 def random_csr(seed: int, rows: int, columns: int, density: float) -> scipy.sparse.csr_matrix:
@@ -124,3 +124,27 @@ def test_row_linear_is_linear() -> None:
     torch.testing.assert_close(layer(SparseMatrix(csr)), linear(dense))
     bound = 5**-0.5
     assert float(layer.weight.detach().abs().max()) <= bound
+
+
+@pytest.mark.parametrize("p", [0.0, 0.4])
+def test_norm_relu_dropout(p: float) -> None:
+    """As torch's own operations with the same mask: values, gradients and statistics."""
+    ours, theirs = (torch.nn.BatchNorm1d(7) for _ in range(2))
+    with torch.no_grad():
+        ours.weight.copy_(torch.linspace(-1, 2, 7))
+        ours.bias.copy_(torch.linspace(1, -1, 7))
+    theirs.load_state_dict(ours.state_dict())
+    x = (3 * torch.randn(300, 7) + 5).requires_grad_()
+    y = norm_relu_dropout(x, ours, p, np.random.default_rng(0))
+    again = x.detach().clone().requires_grad_()
+    positive = theirs(again).relu()
+    mask = ((y != 0) | (positive == 0)) / (1 - p)
+    torch.testing.assert_close(y, positive * mask, atol=1e-5, rtol=1e-4)
+    assert float((y == 0).sum() - (positive == 0).sum()) / y.numel() >= p / 4
+    for values in (y, positive * mask):
+        (values * torch.linspace(-1, 1, values.numel()).view_as(values)).sum().backward()
+    torch.testing.assert_close(x.grad, again.grad, atol=1e-5, rtol=1e-4)
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, other.grad, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(ours.running_mean, theirs.running_mean)
+    torch.testing.assert_close(ours.running_var, theirs.running_var)

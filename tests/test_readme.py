@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 from benchmarks import readme
-from zoo.cli import deploy, learn, measure  # the verbs
+from zoo.cli import ask, deploy, learn, measure  # the verbs
 from zoo.cli.app import VERBS, app
 from zoo.families.graph_mlp.data import load_graph
 
@@ -67,8 +67,10 @@ def test_tables_are_the_results() -> None:
 def test_changed_number_is_found(tmp_path: Path) -> None:
     results, copy = _results(tmp_path / "results"), tmp_path / "README.md"
     copy.write_text(readme.render(readme.README.read_text(), results))
+    assert "results/README.md" in readme.outdated(copy, results)
+    (results / readme.DETAILS_FILE).write_text(readme.details(results))
     assert readme.outdated(copy, results) == ""
-    copy.write_text(copy.read_text().replace("| 82.5 ± 0.5 |", "| 83.5 ± 0.5 |"))
+    copy.write_text(copy.read_text().replace("→ 82.5 ± 0.5 |", "→ 83.5 ± 0.5 |"))
     assert "accuracy" in readme.outdated(copy, results)
 
 
@@ -79,14 +81,16 @@ def test_text_around_the_tables_stays(tmp_path: Path) -> None:
 
 
 def test_rows_and_averages(tmp_path: Path) -> None:
-    block = readme.accuracy(_results(tmp_path))
-    assert "| `mlp-one` | one | gcn | 2 | 80.0 ± 0.5 | 82.5 ± 0.5 | 60.0 ± 0.5 | +2.5 |" in block
+    block, full = readme.BLOCKS["accuracy"](_results(tmp_path)), readme.details(tmp_path)
+    assert "| one | 60.0 | 80.0 ± 0.5 → 82.5 ± 0.5 |" in block
+    assert "| `mlp-one` | one | gcn | 2 | 80.0 ± 0.5 | 82.5 ± 0.5 | 60.0 ± 0.5 | +2.5 |" in full
     assert "1 pairs above (2 seeds each, 2 students): student − teacher **+2.5** points" in block
 
 
 def test_missing_results_are_not_run(tmp_path: Path) -> None:
-    assert readme.accuracy(tmp_path) == "Accuracy: not run."
-    assert readme.latency(tmp_path) == "Latency: not run."
+    found = readme.blocks(readme.render(readme.README.read_text(), tmp_path))
+    assert found == {name: f"\nNot run: {name}.\n\n" for name in ("accuracy", "ctr", "latency")}
+    assert "Not run." in readme.details(tmp_path)
 
 
 def test_missing_markers_and_broken_results(tmp_path: Path) -> None:
@@ -94,7 +98,7 @@ def test_missing_markers_and_broken_results(tmp_path: Path) -> None:
         readme.render("# no markers", tmp_path)
     (tmp_path / "accuracy.json").write_text("{")
     with pytest.raises(readme.ReadmeError, match=r"accuracy\.json is not JSON"):
-        readme.accuracy(tmp_path)
+        readme.BLOCKS["accuracy"](tmp_path)
 
 
 def test_check_exits_1_with_one_line(
@@ -110,7 +114,8 @@ def test_check_exits_1_with_one_line(
     assert len(capsys.readouterr().err.splitlines()) == 1
     monkeypatch.setattr("sys.argv", ["benchmarks.readme"])
     readme.main()
-    assert "| 82.5 ± 0.5 |" in copy.read_text()
+    assert "→ 82.5 ± 0.5 |" in copy.read_text()
+    assert "Not run." in (tmp_path / "results" / readme.DETAILS_FILE).read_text()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS[:2])
@@ -122,7 +127,7 @@ def test_commands_exist(document: str) -> None:
 
 
 def test_every_verb_is_shown_and_documented() -> None:
-    assert {deploy.__name__, learn.__name__, measure.__name__} == set(VERBS)
+    assert {ask.__name__, deploy.__name__, learn.__name__, measure.__name__} == set(VERBS)
     verbs = set(get_command(app).commands)
     assert verbs == {call[0] for call in _commands("README.md", "leanzoo")}
     for verb in verbs:
@@ -158,7 +163,7 @@ def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 250
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md"])
+@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md", "benchmarks/results/README.md"])
 def test_links_exist(document: str) -> None:
     text = (ROOT / document).read_text()
     for link in re.findall(r"\]\(([^)#]+)", text):

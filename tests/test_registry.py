@@ -1,11 +1,13 @@
 """Every shipped recipe and model: ranges over the registry."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from zoo.contract import TensorSpec
+from zoo.families.ctr.datasets import LOGS
 from zoo.registry import (
     describe_dataset,
     get_recipe,
@@ -19,6 +21,35 @@ from zoo.spec import RecipeError, config_of, forms_of, from_table
 
 SPARSE = {"features": 64, "classes": 3, "max_nnz": 8, "row_normalise": True}
 DENSE = {"features": 16, "classes": 3, "max_nnz": 16, "row_normalise": False}
+
+
+def log_of(dataset: str) -> dict[str, Any]:
+    """Sizes of a log with the fields of a known one."""
+    fields = [
+        {
+            "name": name,
+            "kind": kind,
+            "role": entry.get("role", "request"),
+            "size": 0 if kind == "numeric" else 9,
+            "length": {"categorical": 1, "multi": 3, "numeric": 0}[kind],
+        }
+        for name, entry in LOGS[dataset].schema["fields"].items()
+        for kind in [entry.get("kind", "categorical")]
+    ]
+    return {"layout": {"fields": fields}}
+
+
+# Task → (id, what a config must be told)
+SIZES: dict[str, dict[str, dict[str, Any]]] = {
+    "node-classification": {
+        name: {"layers": 2, "hidden": 8, "dropout": 0.5, **sizes}
+        for name, sizes in (("sparse", SPARSE), ("dense", DENSE))
+    },
+    "click-prediction": {name: log_of(name) for name in ("clicks", "frappe")},
+}
+CHOICES: dict[str, dict[str, Any]] = {
+    "ctr_ensemble": {"members": [{"model": "dcnv2"}, {"model": "logreg", "config": {}}]}
+}
 
 # Dataset, teacher: layers, hidden, dropout of student and teacher, temperature, label weight, as
 # released by the authors of FF-G2M with the two dropouts un-swapped (their `dropout_t` is the
@@ -72,7 +103,9 @@ def test_recipe_is_valid(name: str) -> None:
     assert recipe.dataset in list_datasets()
     for made in filter(None, (recipe, recipe.teacher)):
         spec = get_spec(made.model)
-        config_of(spec, made, SPARSE)
+        config_of(
+            spec, made, SPARSE if spec.task == "node-classification" else log_of(made.dataset)
+        )
         from_table(spec.data_config, made.data, f"{name}.data")
         from_table(spec.distill_config, made.distill, f"{name}.distill")
     assert recipe.teacher is None or recipe.teacher.dataset == recipe.dataset
@@ -83,12 +116,15 @@ def test_recipes_have_different_ids() -> None:
     assert len({recipe.id for recipe in recipes.values()}) == len(recipes) > 18
 
 
-@pytest.mark.parametrize("sizes", [SPARSE, DENSE], ids=["sparse", "dense"])
-@pytest.mark.parametrize("name", list_models())
-def test_model_is_what_its_spec_says(name: str, sizes: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [(name, sizes) for name, spec in list_models().items() for sizes in SIZES[spec.task]],
+)
+def test_model_is_what_its_spec_says(name: str, sizes: str) -> None:
     spec = get_spec(name)
     assert spec.doc.endswith(".")
-    config = from_table(spec.config, {"layers": 2, "hidden": 8, "dropout": 0.5, **sizes}, name)
+    told = {**SIZES[spec.task][sizes], **CHOICES.get(name, {})}
+    config = from_table(spec.config, told, name)
     module = spec.build(config)
     assert isinstance(module, torch.nn.Module)
     forms = forms_of(spec, config)
@@ -107,7 +143,7 @@ def test_unknown_names_are_answered_with_near_ones() -> None:
         get_recipe("mlp-corra")
     with pytest.raises(RecipeError, match="unknown model 'gnc': did you mean gcn"):
         get_spec("gnc")
-    with pytest.raises(DataError, match="unknown graph 'citesear': did you mean citeseer"):
+    with pytest.raises(DataError, match="unknown dataset 'citesear': did you mean citeseer"):
         describe_dataset("citesear")
 
 
@@ -116,6 +152,8 @@ def test_datasets_are_listed_once_and_described() -> None:
     assert len(set(names)) == len(names)
     row = describe_dataset("toy")
     assert (row["dataset"], row["nodes"], row["classes"]) == ("toy", 600, 4)
+    row = describe_dataset("clicks")
+    assert (row["dataset"], row["rows"], row["fields"]) == ("clicks", 6000, 6)
 
 
 def test_own_file_is_described(tmp_path: Path) -> None:

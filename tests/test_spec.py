@@ -81,7 +81,8 @@ REFUSED = [
     ("epochs", 0, "expected epochs, patience, teachers, folds >= 1"),
     ("seed", -1, "expected seed, batch_size, .* >= 0"),
     ("clip", -1, "and clip >= 0"),
-    ("decay", 1.5, "expected 0 < decay <= 1"),
+    ("decay", 1.5, "expected 0 < decay <= 1 and"),
+    ("average", 1.0, "and 0 <= average < 1"),
     ("lr", 0, "lr > 0"),
     ("model", "mpl", "unknown model 'mpl': did you mean mlp"),
     ("config.layers", 1, "mine.config: expected layers >= 2"),
@@ -159,6 +160,7 @@ OTHER: dict[str, Any] = {
     "hold_epochs": 1,
     "decay": 0.1,
     "min_gain": 0.5,
+    "average": 0.5,
     "clip": 1.0,
 }
 

@@ -103,6 +103,29 @@ def test_a_new_best_must_exceed_the_last_by_the_least_gain() -> None:
     assert run([0.5, 0.5, 0.55], epochs=3, min_gain=0.1)[0].best_epoch == 1
 
 
+def test_a_running_mean_of_the_weights_is_kept_and_not_trained() -> None:
+    """Weights 1, 2, 3 have the means 1, 1.5 and 2.25; steps go on from the weights."""
+    assert run([0.1, 0.2, 0.3], epochs=3, average=0.5) == (Fit(3, 3, 0.3), 2.25)
+    assert run([0.1, 0.3, 0.2], epochs=3, average=0.5) == (Fit(3, 2, 0.3), 1.5)
+
+
+def test_the_first_epochs_of_a_running_mean_count_alike() -> None:
+    assert run([0.1, 0.2, 0.3, 0.4], epochs=4, average=0.9) == (Fit(4, 4, 0.4), 2.5)
+
+
+def test_statistics_are_averaged_with_the_weights() -> None:
+    """Inputs of mean 0, 4, 8 move the running mean to 0, 2, 5, whose mean is 7/3."""
+    model, inputs = nn.BatchNorm1d(1, momentum=0.5), iter((0.0, 4.0, 8.0))
+
+    def loss(_: object) -> torch.Tensor:
+        return model(next(inputs) + torch.tensor([[-1.0], [1.0]])).sum()
+
+    recipe = Recipe("mean", "mlp", "toy", epochs=3, average=0.9, lr=1e-3)
+    fit(model, Objective(loss, iter((1.0, 2.0, 3.0)).__next__), recipe, Progress(disable=True))
+    assert model.running_mean is not None
+    assert model.running_mean.item() == pytest.approx(7 / 3)
+
+
 def test_gradients_are_clipped_together() -> None:
     """Adam forgets the scale of gradients, but not their direction."""
     model = nn.Linear(2, 1, bias=False)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 from zoo.contract import near
 from zoo.recipes import read_recipes
+from zoo.sources import DataError
 from zoo.spec import ModelSpec, Recipe, RecipeError
 
 FAMILIES = {
     "graph_mlp": "zoo.families.graph_mlp",
+    "ctr": "zoo.families.ctr",
 }
 
 
@@ -55,6 +58,33 @@ def get_recipe(name: str) -> Recipe:
     return recipes[name]
 
 
+def read_schema(model: str, schema: Path, log: Path) -> dict[str, Any]:
+    """What a schema file says about a log of the user's, as a recipe's data settings hold it.
+
+    Raises:
+        RecipeError: the schema is at fault, or the model's family takes none.
+        DataError: no such file.
+    """
+    for module in map(importlib.import_module, FAMILIES.values()):
+        if any(spec.name == model for spec in module.MODELS) and hasattr(module, "read_schema"):
+            table: dict[str, Any] = module.read_schema(schema, log)
+            return table
+    raise RecipeError(
+        f"{model} takes no --schema: its data files describe themselves; leave it out"
+    )
+
+
+def draft_schema(log: Path, label: str) -> str:
+    """A schema for a log of the user's, as TOML, by the family whose logs need one.
+
+    Raises:
+        DataError: no such file or column, or a file that cannot be read.
+    """
+    families = map(importlib.import_module, FAMILIES.values())
+    draft: str = next(family.draft for family in families if hasattr(family, "draft"))(log, label)
+    return draft
+
+
 def list_datasets() -> list[str]:
     """Names of all known datasets."""
     families = map(importlib.import_module, FAMILIES.values())
@@ -62,12 +92,14 @@ def list_datasets() -> list[str]:
 
 
 def describe_dataset(dataset: str) -> dict[str, object]:
-    """Get a dataset, or read a file of the user's own, and say what is in it.
+    """Get a dataset, or read a graph of the user's own, and say what is in it.
 
     Raises:
-        LeanzooError: unknown, not to be had, or at fault.
+        DataError: unknown, not to be had, or at fault.
     """
     families = [importlib.import_module(module) for module in FAMILIES.values()]
     known = [family for family in families if dataset in family.DATASETS]
+    if not known and not Path(dataset).suffix:
+        raise DataError(f"unknown dataset '{dataset}': {near(dataset, list_datasets())}")
     description: dict[str, object] = (known or families)[0].describe(dataset)
     return description

@@ -47,14 +47,14 @@ class Recipe:
         hold_epochs: neither patience nor decay begins before this epoch has passed.
         decay: factor of the learning rate after every epoch without a new best; 1 leaves it.
         min_gain: by how much a new best must exceed the last; 0 lets a tie count.
+        average: decay per epoch of a running mean of the weights, which is kept instead of them.
         lr: learning rate of Adam.
         weight_decay: L2 penalty of Adam.
         clip: largest norm of all gradients together; 0 does not clip.
         select: validation metric whose best epoch is kept: ``accuracy``, ``auc`` or ``loss``.
         teacher: recipe of the teacher; None for a model trained on labels alone.
         teachers: how many teachers are trained from different seeds; their mean output is taught.
-        folds: where above 1, what is taught about a training row comes from a teacher that did not
-            see it: one is trained without each fold, besides the one that saw all.
+        folds: above 1, a training row is taught by a teacher that was trained without its fold.
         split_seed: draws the split instead of ``seed``: a student's further teachers see its split.
     """
 
@@ -72,6 +72,7 @@ class Recipe:
     hold_epochs: int = 0
     decay: float = 1.0
     min_gain: float = 0.0
+    average: float = 0.0
     lr: float = 0.01
     weight_decay: float = 5e-4
     clip: float = 0.0
@@ -88,8 +89,8 @@ class Recipe:
             raise ValueError("expected epochs, patience, teachers, folds >= 1 and lr > 0")
         if min(self.seed, self.batch_size, self.hold_epochs, self.min_gain, self.clip) < 0:
             raise ValueError("expected seed, batch_size, hold_epochs, min_gain and clip >= 0")
-        if not 0 < self.decay <= 1:
-            raise ValueError(f"decay is {self.decay}: expected 0 < decay <= 1")
+        if not (0 < self.decay <= 1 and 0 <= self.average < 1):
+            raise ValueError("expected 0 < decay <= 1 and 0 <= average < 1")
 
     @property
     def method(self) -> str:
@@ -156,8 +157,7 @@ class Export:
         rows: (data, config, ids) → real inputs; ids choose rows, queries or nodes.
         served: published for requests; otherwise only benchmarked.
         suits: config → whether this form is worth exporting for such a model.
-        exact: its answers to ``rows`` are the model's own; to a sample of the neighbours they
-            are not.
+        exact: it answers ``rows`` as the model does; of a sample of the neighbours it does not.
         raw: (data, config, ids) → the same rows as values, by input: strings where ``rows`` gives
             ids. Such a form is also served behind its vocabulary, as a graph of its own.
     """
@@ -194,6 +194,7 @@ class ModelSpec:
         evaluate: (module, data) → metrics, fractions 0..1; keys ``val_*`` and ``test_*``.
         metric: the one of them, without its prefix, by which models are compared.
         exports: form → how it is exported.
+        score: (logits by row id, data) → that metric of the test rows; None: no int8 is made.
         also: prefix → data settings trained besides, for their metrics alone.
     """
 
@@ -211,6 +212,7 @@ class ModelSpec:
     evaluate: Callable[[Any, Any], dict[str, float]]
     metric: str
     exports: Mapping[str, Export]
+    score: Callable[[np.ndarray, Any], float] | None = None
     also: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +40,7 @@ def fit(model: nn.Module, objective: Objective, recipe: Recipe, progress: Progre
     Args:
         model: trained in place.
         objective: loss and validation score.
-        recipe: epochs, patience, learning rate, its decay, and penalties.
+        recipe: epochs, patience, averaging, learning rate, its decay, and penalties.
         progress: shows the steps.
 
     Raises:
@@ -48,15 +49,19 @@ def fit(model: nn.Module, objective: Objective, recipe: Recipe, progress: Progre
     optimiser = torch.optim.Adam(_groups(model, objective, recipe), lr=recipe.lr, fused=True)
     best = Fit(0, 0, -float("inf"))
     kept: dict[str, torch.Tensor] = {}
+    mean: dict[str, torch.Tensor] = {}
     task = progress.add_task(recipe.name, total=recipe.epochs * objective.n_batches)
     epoch = bad = 0
     for epoch in range(1, recipe.epochs + 1):
         for _ in _steps(model, objective, optimiser, recipe.clip):
             progress.update(task, advance=1)
-        score = _score(model, objective)
-        if score >= best.score + recipe.min_gain:
+        with _averaged(model, mean, epoch, recipe.average):
+            score = _score(model, objective)
+            improved = score >= best.score + recipe.min_gain
+            if improved:
+                _keep(model, kept)
+        if improved:
             best, bad = Fit(epoch, epoch, score), 0
-            _keep(model, kept)
         elif epoch > recipe.hold_epochs:
             bad += 1
             _slow_down(optimiser, recipe.decay)
@@ -99,6 +104,26 @@ def _slow_down(optimiser: torch.optim.Optimizer, decay: float) -> None:
     """Lower the learning rate; one that does not decay is left as it is."""
     for group in optimiser.param_groups:
         group["lr"] = max(group["lr"] * decay, min(group["lr"], MIN_LR))
+
+
+@contextmanager
+def _averaged(
+    model: nn.Module, mean: dict[str, torch.Tensor], epoch: int, decay: float
+) -> Iterator[None]:
+    """Move ``mean`` towards the weights, and have it stand in for them; without decay, nothing.
+
+    Statistics of batch normalisation are averaged with them. The first epochs count alike, or
+    the mean would stay near its beginning for long.
+    """
+    state = model.state_dict() if decay else {}
+    weights = {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}
+    present = {name: weight.clone() for name, weight in weights.items()}
+    for name, weight in weights.items():
+        mean.setdefault(name, weight.clone()).lerp_(weight, max(1 - decay, 1 / epoch))
+        weight.copy_(mean[name])
+    yield
+    for name, weight in weights.items():
+        weight.copy_(present[name])
 
 
 @torch.no_grad()

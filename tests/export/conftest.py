@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from rich.progress import Progress
 
 from export.to_onnx import export_checkpoint
+from zoo import checkpoint, registry
 from zoo.artifact import Artifact
 from zoo.distill import Workshop, train
 from zoo.registry import get_recipe, get_spec
@@ -80,4 +87,56 @@ def exported(
 ) -> dict[str, Artifact]:
     """The student's ONNX artifacts, by model name; to be left as they are."""
     artifacts = export_checkpoint(student, None, tmp_path_factory.mktemp("onnx"), data)
+    return {artifact.model: artifact for artifact in artifacts}
+
+
+@pytest.fixture(scope="session")
+def toy_ctr() -> ModuleType:
+    """A family that is asked with raw values."""
+    name = "toy_ctr"
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def registered(family: ModuleType) -> Iterator[None]:
+    """The family's models among the known ones, for as long as the block runs."""
+    known = registry.list_models
+    with pytest.MonkeyPatch.context() as patch:
+        models = {spec.name: spec for spec in family.MODELS}
+        patch.setattr(registry, "list_models", lambda: known() | models)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def toy_family(toy_ctr: ModuleType) -> Iterator[None]:
+    """The family is known to these tests, and to no others."""
+    with registered(toy_ctr):
+        yield
+
+
+@pytest.fixture(scope="session")
+def clicks(toy_ctr: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the family, with weights as drawn."""
+    torch.manual_seed(0)
+    recipe = Recipe("toy-clicks", "toy", "toy-clicks")
+    data = toy_ctr.Data()
+    config = toy_ctr.Config(**data.sizes)
+    folder = tmp_path_factory.mktemp("clicks") / "run"
+    model = toy_ctr.Toy(config).eval()
+    checkpoint.save(folder, model, config, recipe, {}, data.attachments, {})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported_clicks(
+    clicks: Path, toy_ctr: ModuleType, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Artifact]:
+    """All its artifacts, by model name; to be left as they are."""
+    with registered(toy_ctr):
+        artifacts = export_checkpoint(clicks, None, tmp_path_factory.mktemp("clicks") / "onnx")
     return {artifact.model: artifact for artifact in artifacts}

@@ -55,7 +55,8 @@ def test_published_folder_serves(onnx_folder: Path, root: Path) -> None:
     published = publish(onnx_folder, root, card="# card\n")
     assert (published.model, published.version, published.changed) == ("mlp-toy-sparse", 1, True)
     assert sorted(tree(root / "mlp-toy-sparse")) == [
-        *("1/artifact.json", "1/model.onnx", "card.md", "config.pbtxt", "labels.txt"),
+        *("1/artifact.json", "1/golden.json", "1/model.onnx"),
+        *("card.md", "config.pbtxt", "labels.txt"),
         *("warmup/feature_ids-1", "warmup/feature_values-1"),
     ]
     artifact = check_published(root / "mlp-toy-sparse")
@@ -148,6 +149,19 @@ def break_model(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(b"?")
 
 
+def other_golden(folder: Path) -> None:
+    text = (folder / "golden.json").read_text()
+    (folder / "golden.json").write_text(
+        text.replace('"outputs": {"probabilities": [[0.', '"outputs": {"probabilities": [[7.')
+    )
+    Artifact.load(folder, verify=False).write(folder)
+
+
+def no_golden(folder: Path) -> None:
+    (folder / "golden.json").unlink()
+    Artifact.load(folder, verify=False).write(folder)
+
+
 def break_manifest(folder: Path) -> None:
     (folder / "artifact.json").unlink()
 
@@ -166,7 +180,9 @@ def for_benchmarks(folder: Path) -> None:
     [
         (break_model, "was changed"),
         (break_manifest, "not an artifact, or half-written"),
-        (other_kind, "is a checkpoint artifact: expected onnx"),
+        (other_kind, "is a checkpoint artifact: expected onnx or ensemble"),
+        (other_golden, r"its golden rows wrongly \(output 'probabilities' differs by 7: .*again"),
+        (no_golden, "has no golden rows: export and publish again"),
         (for_benchmarks, "exported for benchmarks: it cannot be published"),
     ],
 )
@@ -193,14 +209,14 @@ class Failing:
 
 
 FIRST = [
-    *((shutil, "copyfile", at) for at in (1, 2, 3, 4)),  # model, labels, two warm-up rows
+    *((shutil, "copyfile", at) for at in (1, 2, 3, 4, 5)),  # model, golden, labels, two warm-ups
     *((Path, "write_text", at) for at in (1, 2, 3)),  # config, card, manifest
     *((Path, "mkdir", at) for at in (1, 2, 3)),
     (os, "rename", 1),
 ]
 NEXT = [
     *FIRST,
-    *((shutil, "copyfile", at) for at in (5, 6, 7, 8, 9)),  # the old shared files
+    *((shutil, "copyfile", at) for at in (6, 7, 8, 9, 10)),  # the old shared files
     *((os, "replace", at) for at in (1, 2, 3, 4, 5)),  # the new ones
 ]
 ERRORS = [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt("by the user")]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from google.protobuf import text_format
 from onnx import TensorProto, helper, numpy_helper
@@ -18,6 +19,8 @@ from tritonclient.utils import serialize_byte_tensor
 from serving.triton import Triton
 from zoo.artifact import Artifact, staging
 from zoo.contract import Signature, TensorSpec
+from zoo.golden import Golden
+from zoo.steps import Step, run_steps, steps_text
 
 ONNX_TYPES = {
     "float32": TensorProto.FLOAT,
@@ -34,15 +37,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @dataclass(frozen=True)
 class TinyModel:
-    """A model small enough to be written down."""
+    """A model small enough to be written down, or an ensemble of two."""
 
     name: str
     signature: Signature
-    nodes: list[onnx.NodeProto]
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     queue_delay_us: int = 0
     queue_size: int = 64
+    steps: tuple[Step, ...] = ()
 
     def graph(self) -> bytes:
         """The ONNX file."""
@@ -75,25 +79,44 @@ class TinyModel:
         (folder / "config.pbtxt").write_text(text_format.MessageToString(config))
         if self.labels:
             (folder / "labels.txt").write_text("\n".join(self.labels) + "\n")
-        for name, array in self.signature.sample(1).items():
+        for name, array in self._warm_rows().items():
             text = array.dtype == np.dtype(object)
             raw = serialize_byte_tensor(array).item() if text else array.tobytes()
             (folder / "warmup" / f"{name}-1").write_bytes(raw)
         artifact = Artifact(folder / str(version), "published", self.name, self.signature)
         with staging(artifact.path) as scratch:
-            (scratch / "model.onnx").write_bytes(self.graph())
+            if self.steps:
+                (scratch / "steps.json").write_text(steps_text(self.steps))
+            else:
+                (scratch / "model.onnx").write_bytes(self.graph())
+            (scratch / "golden.json").write_text(self.golden().to_text())
             artifact.write(scratch)
         return artifact.path
+
+    def golden(self) -> Golden:
+        """Two rows and their answers."""
+        rows = self.signature.sample(2)
+        return Golden(rows, self.answer(rows))
+
+    def answer(self, rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What plain ONNX Runtime answers."""
+        names = [spec.name for spec in self.signature.outputs]
+        if self.steps:
+            known = {model.name: model for model in ALL}
+            tensors = run_steps(self.steps, rows, lambda s, feed: known[s.model].answer(feed))
+            return {name: tensors[name] for name in names}
+        answers = onnxruntime.InferenceSession(self.graph()).run(names, dict(rows))
+        return dict(zip(names, answers, strict=True))
+
+    def _warm_rows(self) -> dict[str, np.ndarray]:
+        return {} if self.steps else self.signature.sample(1)
 
     def _config(self) -> model_config_pb2.ModelConfig:
         def dims(spec: TensorSpec) -> list[int]:
             return [n if isinstance(n, int) else -1 for n in spec.shape]
 
         batched = self.signature.max_batch
-        config = model_config_pb2.ModelConfig(
-            name=self.name, backend="onnxruntime", max_batch_size=batched
-        )
-        config.instance_group.add(count=1)
+        config = model_config_pb2.ModelConfig(name=self.name, max_batch_size=batched)
         for spec in self.signature.inputs:
             config.input.add(name=spec.name, data_type=TRITON_TYPES[spec.dtype], dims=dims(spec))
         for spec in self.signature.outputs:
@@ -103,19 +126,30 @@ class TinyModel:
                 dims=dims(spec),
                 label_filename="labels.txt" if self.labels else "",
             )
+        config.parameters["signature"].string_value = json.dumps(self.signature.to_dict())
+        if self.steps:
+            config.platform = "ensemble"
+            for step in self.steps:
+                config.ensemble_scheduling.step.add(
+                    model_name=step.model,
+                    model_version=step.version,
+                    input_map=step.inputs,
+                    output_map=step.outputs,
+                )
+            return config
+        config.backend = "onnxruntime"
+        config.instance_group.add(count=1)
         self._warm_up(config)
         if batched:
             batching = config.dynamic_batching
             batching.max_queue_delay_microseconds = self.queue_delay_us
             batching.default_queue_policy.max_queue_size = self.queue_size
-        text = json.dumps(asdict(self.signature))
-        config.parameters["signature"].string_value = text
         config.parameters["intra_op_thread_count"].string_value = "1"
         return config
 
     def _warm_up(self, config: model_config_pb2.ModelConfig) -> None:
         warmup = config.model_warmup.add(name="one", batch_size=1)
-        for name, array in self.signature.sample(1).items():
+        for name, array in self._warm_rows().items():
             rows = warmup.inputs[name]
             kind = TRITON_TYPES[str(array.dtype)]
             rows.data_type = model_config_pb2.DataType.Value(kind)
@@ -172,7 +206,68 @@ ENCODE = TinyModel(
         helper.make_node("Identity", ["word"], ["echo"]),
     ],
 )
-ALL = (MLP, NODES, EMBED, ENCODE)
+FIELDS = ("user", "item")
+WORDS = TensorSpec("values", "object", (2,), "test", columns=FIELDS, missing=True)
+IDS = TensorSpec("ids", "int64", (2,), "test", (4, 4), FIELDS)
+PRICE = TensorSpec("numeric", "float32", (1,), "test", columns=("price",), missing=True)
+SCORE = _spec("score", "float32", 1)
+
+
+def _encoder(text: str, ids: str) -> onnx.NodeProto:
+    """a and b are 1 and 2, anything else 3."""
+    return helper.make_node(
+        "LabelEncoder",
+        [text],
+        [ids],
+        domain="ai.onnx.ml",
+        keys_strings=["a", "b"],
+        values_int64s=[1, 2],
+        default_int64=3,
+    )
+
+
+CODES = TinyModel("clicks-encode", Signature((WORDS,), (IDS,), 8), [_encoder("values", "ids")])
+CLICKS = TinyModel(
+    "clicks",
+    Signature((IDS, PRICE), (SCORE,), 8),
+    [
+        helper.make_node("Cast", ["ids"], ["x"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["x", "w"], ["sum"]),
+        helper.make_node("IsNaN", ["numeric"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "numeric"], ["price"]),
+        helper.make_node("Add", ["sum", "price"], ["logit"]),
+        helper.make_node("Sigmoid", ["logit"], ["score"]),
+    ],
+    {"w": np.array([[0.5], [-0.25]], np.float32), "zero": np.zeros(1, np.float32)},
+)
+RAW = TinyModel(
+    "clicks-raw",
+    Signature((WORDS, PRICE), (SCORE,), 8),
+    steps=(
+        Step("clicks-encode", {"values": "values"}, {"ids": "ids"}, 1),
+        Step("clicks", {"ids": "ids", "numeric": "numeric"}, {"score": "score"}, 1),
+    ),
+)
+RANK = TinyModel(
+    "clicks-rank",
+    Signature(
+        (
+            TensorSpec("request_values", "object", (1,), "test", columns=("user",)),
+            TensorSpec("item_values", "object", ("candidates", 1), "test", columns=("item",)),
+        ),
+        (_spec("score", "float32", "candidates"),),
+        0,
+    ),
+    [
+        _encoder("request_values", "user"),
+        _encoder("item_values", "item"),
+        helper.make_node("Sub", ["user", "item"], ["difference"]),
+        helper.make_node("Squeeze", ["difference", "axis"], ["flat"]),
+        helper.make_node("Cast", ["flat"], ["score"], to=TensorProto.FLOAT),
+    ],
+    {"axis": np.array([1])},
+)
+ALL = (MLP, NODES, EMBED, ENCODE, CODES, CLICKS, RAW, RANK)
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,9 @@ def client(server: Triton) -> Iterator[Client]:
 
 
 @pytest.mark.triton
-@pytest.mark.parametrize("name", ["mlp-tiny", "mlp-nodes", "embed-tiny", "encode-tiny"])
+@pytest.mark.parametrize(
+    "name", ["mlp-tiny", "mlp-nodes", "embed-tiny", "encode-tiny", "clicks", "clicks-raw"]
+)
 def test_answers_equal_those_in_process(
     client: Client, shared_repository: Path, tiny_models: dict, name: str
 ) -> None:
@@ -56,6 +58,29 @@ def test_strings_reach_the_vocabulary(client: Client, shared_repository: Path) -
     words = {"word": np.array([["kéks"], ["bread"], ["unheard of"], [""]], object)}
     answers = client.infer("encode-tiny", words)
     np.testing.assert_array_equal(answers["id"], [[1], [2], [0], [0]])
+    np.testing.assert_array_equal(answers["echo"], words["word"])
+
+
+@pytest.mark.triton
+def test_asked_with_records_as_in_process(client: Client, shared_repository: Path) -> None:
+    records = [{"user": "a", "item": "b", "price": 0.5}, {"item": "ünseen"}, {}]
+    items = [{"item": "a"}, {"item": ""}, {"item": "ünseen"}]
+    with Local(shared_repository) as local:
+        for _ in range(2):  # the signature is read once, then known
+            assert client.predict("clicks-raw", records) == local.predict("clicks-raw", records)
+            asked = ("clicks-rank", {"user": "a"}, items)
+            assert client.rank(*asked) == local.rank(*asked) == [0.0, -2.0, -2.0]
+    with pytest.raises(RequestRefused, match="row 0 has unknown field 'pirce': .*price"):
+        client.predict("clicks-raw", [{"pirce": 1}])
+    with pytest.raises(RequestRefused, match="'clicks-rank': .* has 0 candidates"):
+        client.rank("clicks-rank", {}, [])
+
+
+@pytest.mark.triton
+def test_long_strings_and_many_of_them(client: Client) -> None:
+    words = {"word": np.array([["kéks" * 100], ["b" * 300], [""], ["bread"]], object)}
+    answers = client.infer("encode-tiny", words)
+    np.testing.assert_array_equal(answers["id"], [[0], [0], [0], [2]])
     np.testing.assert_array_equal(answers["echo"], words["word"])
 
 

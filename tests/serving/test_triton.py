@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from serving.errors import (
 from serving.triton import Triton
 from serving.triton_install import find_server
 from serving.triton_log import log_cause
+from zoo.artifact import Artifact
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -118,6 +120,22 @@ def test_failed_start_names_cause_and_log(repository: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.triton
+def test_other_answers_than_golden_ones_fail_the_start(repository: Path, tiny_models: dict) -> None:
+    folder = repository / "clicks" / "1"
+    golden = tiny_models["clicks"].golden()
+    rows = golden.outputs["score"].copy()
+    rows[1] += 1e-3
+    (folder / "golden.json").write_text(replace(golden, outputs={"score": rows}).to_text())
+    Artifact.load(folder, verify=False).write(folder)
+    message = (
+        r"^model 'clicks' answers its golden rows wrongly \(output 'score' differs by 0\.001: "
+        r"expected at most 0\.0001\): do not serve it; export and publish it again$"
+    )
+    with pytest.raises(ServerFailed, match=message):
+        Triton(repository, ["clicks-raw"]).__enter__()
+
+
+@pytest.mark.triton
 def test_port_in_use_is_named(server: Triton, shared_repository: Path) -> None:
     with pytest.raises(PortInUse, match=f"gRPC port {server.grpc_port} .*choose another"):
         Triton(shared_repository, ["mlp-tiny"], grpc_port=server.grpc_port).__enter__()
@@ -130,9 +148,15 @@ def test_damaged_models_are_refused_before_the_start(repository: Path) -> None:
         Triton(repository, [])
     with pytest.raises(ModelUnknown, match="no model 'mpl-tiny'.*mlp-tiny"):
         Triton(repository, ["mpl-tiny"]).__enter__()
+    (repository / "clicks" / "1" / "golden.json").unlink()
+    with pytest.raises(ModelUnavailable, match=r"'clicks' version 1: .*golden\.json is missing"):
+        Triton(repository, ["clicks-raw"]).__enter__()
+    Artifact.load(repository / "clicks" / "1", verify=False).write(repository / "clicks" / "1")
+    with pytest.raises(ModelUnavailable, match="'clicks': .* no golden rows: export and publish"):
+        Triton(repository, ["clicks-raw"]).__enter__()
     (repository / "mlp-tiny" / "2").mkdir()
     with pytest.raises(ModelUnavailable, match="version 2.*half-written"):
-        Triton(repository).__enter__()
+        Triton(repository, ["mlp-tiny"]).__enter__()
 
 
 def test_missing_server_names_every_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

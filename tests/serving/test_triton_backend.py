@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from tritonclient.utils import serialize_byte_tensor
 
 MODEL = Path(__file__).parents[2] / "serving/triton_backend/onnxruntime/model.py"
 
@@ -115,6 +116,16 @@ def test_bytes_become_strings(backend: ModuleType, shared_repository: Path) -> N
     words = np.array([["kéks".encode()], [b"bread"], [b"\xff"]], object)
     (answer,) = model.execute([Request(["id"], word=words)])
     np.testing.assert_array_equal(answer.outputs["id"], [[1], [2], [0]])
+
+
+def test_strings_are_unpacked_as_triton_packs_them(backend: ModuleType) -> None:
+    words = np.array(["kéks", "", "b" * 300, "bread"], object)
+    packed = np.frombuffer(serialize_byte_tensor(words).item(), np.uint8)
+    assert sys.modules["triton_python_backend_utils"].deserialize_bytes_tensor is backend.unpacked
+    assert backend.unpacked(packed).tolist() == words.tolist()
+    assert backend.unpacked(packed[:0]).tolist() == []
+    broken = np.frombuffer(b"\x01\x00\x00\x00\xff", np.uint8)
+    assert backend.unpacked(broken).tolist() == ["\ufffd"]
 
 
 def test_changed_file_is_refused(backend: ModuleType, repository: Path) -> None:

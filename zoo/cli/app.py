@@ -37,7 +37,7 @@ def version(
         print(context.get_help())
 
 
-VERBS = ("zoo.cli.learn", "zoo.cli.deploy", "zoo.cli.measure")
+VERBS = ("zoo.cli.learn", "zoo.cli.deploy", "zoo.cli.ask", "zoo.cli.measure")
 
 
 def main() -> None:
@@ -101,9 +101,11 @@ EXTRAS = {
     "torch_geometric": "train",
     "scipy": "train",
     "safetensors": "train",
+    "pyarrow": "train",
     "onnx": "export",
     "onnxscript": "export",
     "tritonclient": "serve",
+    "psutil": "bench",
     "onnxruntime": "cpu",
 }
 

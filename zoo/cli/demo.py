@@ -4,128 +4,119 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.table import Table
 
-from zoo.cli.deploy import dataset_rows, export_recipe, publish_recipe, running
+from zoo.cli.demo_asks import serve_and_ask
+from zoo.cli.deploy import export_recipe, publish_recipe
 from zoo.cli.options import progress, stderr
+from zoo.cli.tables import with_unit
 
-LATENCY_REQUESTS = 500
+if TYPE_CHECKING:
+    from zoo.spec import Recipe
+
+RECIPES = ("mlp-citeseer", "finalmlp-ml100k")  # one of each family
+ONLINE = ("A", "R")  # protocols that ask for one row at a time
+COLUMNS = {  # metric by which the models are compared → metrics shown, with their headings
+    "accuracy": {
+        "test_accuracy": "test accuracy",
+        "inductive_test_accuracy": "unseen nodes",
+    },
+    "auc": {"test_auc": "test AUC", "test_logloss": "test logloss"},
+}
 
 
 def run_demo(name: str, repository: Path, runs: Path, threads: int) -> dict[str, Any]:
-    """Run every stage and collect accuracies and latencies.
+    """Run every stage and collect quality and latencies.
 
     Returns:
-        ``metrics`` as ``train`` gives them, ``served`` (model, version, accuracy over the test
-        rows through gRPC, largest difference to the answers in process, p50 of one row) and
-        ``bench`` as ``bench`` gives it.
+        ``metrics`` as ``train`` gives them, ``served`` as ``demo_asks.serve_and_ask`` does, and
+        ``bench`` as ``bench`` does.
     """
     from benchmarks.ladder import bench
-    from zoo import distill
-    from zoo.registry import get_recipe
+    from zoo.registry import get_recipe, get_spec
 
     recipe = get_recipe(name)
     began = time.perf_counter()
-    _say(f"1/5 train {recipe.model} on {recipe.dataset}, and its teacher")
-    distill.prepare(threads, "cpu")
-    with progress() as bars:
-        shop = distill.Workshop(runs, "cpu", bars)
-        trained = distill.train(
-            recipe, [recipe.seed], [recipe.distill["method"], "vanilla"], True, shop
-        )
-    _say("2/5 export to ONNX and compare with the trained model")
+    _say(f"{name} 1/5: train {recipe.model} on {recipe.dataset}, and its teacher")
+    trained = _train(recipe, runs, threads)
+    _say(f"{name} 2/5: export to ONNX and compare with the trained model")
     exports = export_recipe(name, runs)
-    fastest = min(exports, key=lambda artifact: artifact.metrics["p50_batch1_us"]).model
-    _say(f"3/5 publish into {repository}")
-    versions = {
-        version.model: version.version for version in publish_recipe(name, runs, repository)
-    }
-    _say(f"4/5 serve {fastest} with Triton and ask it")
-    served = serve_and_ask(fastest, recipe, repository)
-    _say("5/5 measure student and teacher")
+    _say(f"{name} 3/5: publish into {repository}")
+    versions = {one.model: one.version for one in publish_recipe(name, runs, repository)}
+    _say(f"{name} 4/5: serve with Triton and ask")
+    served = serve_and_ask(exports, recipe, repository)
+    _say(f"{name} 5/5: measure student and teacher")
     with progress() as bars:
         measured = bench(name, runs, None, True, threads, bars)
     return {
         "recipe": name,
+        "metric": get_spec(recipe.model).metric,
         "threads": threads,
         "metrics": trained["metrics"],
-        "served": {"model": fastest, "version": versions[fastest], **served},
+        "served": {"version": versions[served["model"]], **served},
         "bench": measured,
         "seconds": round(time.perf_counter() - began, 1),
     }
 
 
-def serve_and_ask(model: str, recipe: Any, repository: Path) -> dict[str, float | int]:
-    """Serve a published model, send it all test rows, and time single rows."""
-    from serving.client import Client
-    from serving.local import Local
-    from zoo.registry import get_spec
+def _train(recipe: Recipe, runs: Path, threads: int) -> dict[str, Any]:
+    """As ``leanzoo train`` does."""
+    from zoo import distill
+    from zoo.spec import VANILLA
 
-    data = get_spec(recipe.model).data(recipe)
-    test, labels = data.split["test"], data.seen.y[data.split["test"]]
-    rows = dataset_rows(model, repository, ",".join(map(str, test)))
-    with running(repository, [model]) as triton, Client(triton.grpc_url) as client:
-        batch = client.signature(model).max_batch
-        parts = [
-            {name: array[start : start + batch] for name, array in rows.items()}
-            for start in range(0, len(test), batch)
-        ]
-        answers = np.concatenate([client.infer(model, p)["probabilities"] for p in parts])
-        with Local(repository) as local:
-            known = np.concatenate([local.infer(model, p)["probabilities"] for p in parts])
-        singles = [
-            {name: array[[k % len(test)]] for name, array in rows.items()}
-            for k in range(LATENCY_REQUESTS)
-        ]
-        seconds = [_seconds(client, model, single) for single in singles]
-    return {
-        "rows": len(labels),
-        "test_accuracy": int((answers.argmax(axis=1) == labels).sum()) / len(labels),
-        "max_abs_diff": float(np.abs(answers - known).max()),
-        "grpc_p50_ms": 1e3 * float(np.median(seconds[LATENCY_REQUESTS // 10 :])),
-    }
-
-
-def _seconds(client: Any, model: str, arrays: dict[str, np.ndarray]) -> float:
-    began = time.perf_counter()
-    client.infer(model, arrays)
-    return time.perf_counter() - began
+    distill.prepare(threads, "cpu")
+    with progress() as bars:
+        shop = distill.Workshop(runs, "cpu", bars)
+        methods = list(dict.fromkeys([recipe.method, VANILLA]))
+        return distill.train(recipe, [recipe.seed], methods, True, shop)
 
 
 def _say(text: str) -> None:
-    stderr().print(f"[bold]{text}")
+    stderr().print(f"[bold]{text}", highlight=False)
 
 
 def demo_table(result: dict[str, Any]) -> Table:
-    """Accuracy and latency of teacher, student and the label-only student, side by side."""
+    """Quality and latency of teacher, student and the label-only student, side by side."""
     table = Table(
         title=f"{result['recipe']}: one row, {result['threads']} thread(s)", title_justify="left"
     )
+    metrics, served = COLUMNS[result["metric"]], result["served"]
+    raw = [way for way in served["raw"] if way["rows"] == 1]
+    latencies = ["in process p50", "through Triton p50", *["raw values p50"] * len(raw)]
     table.add_column("")
-    for heading in ("test accuracy", "unseen nodes", "in process p50", "through Triton p50"):
+    for heading in (*metrics.values(), *latencies):
         table.add_column(heading, justify="right")
     in_process = {
         m["role"]: m["p50_ms"]["value"]
         for m in result["bench"]["measurements"]
-        if m["protocol"] == "A" and m["batch"] == 1 and m["p50_ms"]
+        if m["protocol"] in ONLINE and m["batch"] == 1 and m["p50_ms"]
     }
-    served = result["served"]
-    for role, metrics in result["metrics"].items():
-        latency = in_process.get(role)
-        table.add_row(
-            role,
-            f"{100 * metrics['test_accuracy']:.1f} %",
-            f"{100 * metrics['inductive_test_accuracy']:.1f} %",
-            f"{latency:.3f} ms" if latency is not None else "–",
-            f"{served['grpc_p50_ms']:.2f} ms" if role == "student" else "–",
-        )
-    table.caption = (
-        f"{served['model']} version {served['version']} answered {served['rows']} test rows "
-        f"through gRPC: {100 * served['test_accuracy']:.1f} % right, at most "
-        f"{served['max_abs_diff']:.0e} from the answers in process"
-    )
-    table.caption_justify = "left"
+    for role, found in result["metrics"].items():
+        triton = [served["grpc_p50_ms"], *(way["grpc_p50_ms"] for way in raw)]
+        times = [in_process.get(role), *(triton if role == "student" else [None] * len(triton))]
+        table.add_row(role, *(with_unit(found, name) for name in metrics), *map(_ms, times))
+    table.caption, table.caption_justify = _caption(result), "left"
     return table
+
+
+def _ms(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f} ms"
+
+
+def _caption(result: dict[str, Any]) -> str:
+    """What the served model answered, and how raw values were ranked."""
+    served, name = result["served"], f"test_{result['metric']}"
+    sentences = [
+        f"{served['model']} version {served['version']} answered {served['rows']} test rows "
+        f"through gRPC: {COLUMNS[result['metric']][name]} {with_unit(served, name)}, at most "
+        f"{served['max_abs_diff']:.0e} from the answers in process."
+    ]
+    sentences += [
+        f"{way['model']} scored {way['rows']} candidates of raw values in "
+        f"{way['grpc_p50_ms']:.2f} ms."
+        for way in served["raw"]
+        if way["rows"] > 1
+    ]
+    return " ".join(sentences)

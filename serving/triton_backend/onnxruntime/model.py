@@ -9,6 +9,7 @@ onnxruntime has CUDA. What else the C++ backend reads is ignored, with a warning
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import triton_python_backend_utils as pb_utils
 from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError
 
 Arrays = dict[str, np.ndarray]
+
+LENGTH = struct.Struct("<I")
 
 GRAPH_LEVELS = {  # as the C++ backend reads them
     -1: ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -148,11 +151,28 @@ def _arrays(request: Any) -> Arrays:
     arrays: Arrays = {}
     for tensor in request.inputs():
         array = tensor.as_numpy()
-        if array.dtype == np.dtype(object):
+        if array.dtype == np.dtype(object) and array.size and type(array.flat[0]) is bytes:
             words = [word.decode(errors="replace") for word in array.ravel()]
             array = np.array(words, object).reshape(array.shape)
         arrays[tensor.name()] = array
     return arrays
+
+
+def unpacked(packed: np.ndarray) -> np.ndarray:
+    """Strings from Triton's bytes: each is its length in four bytes, then UTF-8."""
+    data, words, at = packed.tobytes(), [], 0
+    while at < len(data):
+        start = at + 4
+        at = start + LENGTH.unpack_from(data, at)[0]
+        words.append(data[start:at].decode(errors="replace"))
+    array = np.empty(len(words), object)
+    array[:] = words
+    return array
+
+
+# Triton's own way, which this module asks for every tensor of strings, takes four times as long
+# and leaves bytes to be decoded: 1.1 ms for a request of 1,000 strings.
+pb_utils.deserialize_bytes_tensor = unpacked
 
 
 def _response(request: Any, outputs: Arrays) -> Any:

@@ -2,61 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from zoo.cli import app
+from tests.cli.conftest import Leanzoo, assert_one_line
 from zoo.families.graph_mlp.npz import npz_bytes
 from zoo.families.graph_mlp.toy import make_toy_graph
-from zoo.registry import list_recipes
+from zoo.registry import list_models, list_recipes
 
 if TYPE_CHECKING:
     from tests.conftest import Trained
 
 QUICK = ("--epochs", "2", "--threads", "1", "--no-also")
-
-
-class Outcome(NamedTuple):
-    """What a call of ``leanzoo`` printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The one object on standard output."""
-        (line,) = self.out.splitlines()
-        return json.loads(line)
-
-
-class Leanzoo:
-    """``leanzoo`` in this process."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.monkeypatch, self.capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments: object) -> Outcome:
-        self.monkeypatch.setattr(sys, "argv", ["leanzoo", *map(str, arguments)])
-        self.capsys.readouterr()
-        try:
-            app.main()
-            code: Any = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        return Outcome(code, *self.capsys.readouterr())
-
-
-@pytest.fixture
-def leanzoo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Leanzoo:
-    return Leanzoo(monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -79,7 +42,7 @@ def test_list(leanzoo: Leanzoo, toy: Trained) -> None:
         "trained": True,
     }
     assert not rows["mlp-cora"]["trained"]
-    assert set(answer["models"]) == {"mlp", "gcn", "sage", "gat"}
+    assert set(answer["models"]) == set(list_models())
     table = leanzoo("list", "--runs", toy.runs)
     assert table.code == 0
     assert "mlp-citeseer" in table.out
@@ -132,10 +95,10 @@ def test_own_data_names_the_model(leanzoo: Leanzoo, tmp_path: Path, mine: Path) 
     ("file", "tag"), [("ÜBER.npz", "ber"), ("__.npz", "own"), ("a.b.npz", "a-b"), ("日.npz", "own")]
 )
 def test_names_are_plain(tmp_path: Path, file: str, tag: str) -> None:
-    from zoo.cli.learn import changed
+    from zoo.cli.own import changed
 
     (tmp_path / file).touch()
-    recipe = changed("mlp-toy", tmp_path / file, None, None)
+    recipe = changed("mlp-toy", tmp_path / file)
     assert recipe.teacher is not None
     assert (recipe.name, recipe.teacher.name) == (f"mlp-{tag}", f"gcn-{tag}")
 
@@ -152,7 +115,7 @@ FAILURES: dict[str, tuple[list[str], int, str]] = {
     "recipe": (["train", "mlp-corra"], 1, "unknown recipe 'mlp-corra': did you mean mlp-cora"),
     "method": (["train", "mlp-toy", "--methods", "kd"], 1, "method is 'kd': expected one of ffg2m"),
     "device": (["train", "mlp-toy", "--device", "tpu"], 1, "device is 'tpu': expected cpu or cuda"),
-    "dataset": (["data", "citesear"], 1, "unknown graph 'citesear': did you mean citeseer"),
+    "dataset": (["data", "citesear"], 1, "unknown dataset 'citesear': did you mean citeseer"),
     "no file": (["data", "nowhere.npz"], 1, "nowhere.npz is no file"),
     "own file": (["train", "mlp-toy", "--data", "nowhere.npz"], 1, "no file nowhere.npz: give"),
     "folder": (["train", "mlp-toy", "--runs", "/dev/null/x"], 1, "cannot write /dev/null/x"),
@@ -176,12 +139,6 @@ def test_failure_is_one_line(
     assert outcome.code == code
     assert outcome.out == "" if not json_too else message in outcome.json["error"]
     assert list(tmp_path.iterdir()) == []
-
-
-def assert_one_line(outcome: Outcome, message: str) -> None:
-    (line,) = outcome.err.splitlines()
-    assert line.startswith("leanzoo: ")
-    assert message in line
 
 
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {

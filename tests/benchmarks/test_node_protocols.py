@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import protocols
-from benchmarks.comparison import Plan
+from benchmarks import node_protocols
+from benchmarks.comparison import Plan, draw_queries
 from benchmarks.measurement import INVALID, VALID
-from benchmarks.protocols import draw_queries, offline, online_exact, online_sampled
+from benchmarks.node_protocols import offline, online_exact, online_sampled
 from benchmarks.subjects import Pair
 
 PLAN = Plan(budget_s=0.1, least=60, most=60)
@@ -17,7 +17,7 @@ HASTY = Plan(budget_s=0, least=6, most=6)
 
 def test_exact_answers_are_those_of_the_full_graph(pair: Pair) -> None:
     teacher = pair.teacher("blocks")
-    for ids in draw_queries(len(pair.y), 10, PLAN):
+    for ids in draw_queries(pair.data.n_rows, 10, PLAN):
         np.testing.assert_allclose(teacher.ask(ids), pair.logits[ids], atol=1e-4)
 
 
@@ -64,8 +64,8 @@ def test_too_few_samples_do_not_count(pair: Pair) -> None:
 
 def test_sampled_accuracy_stands_beside_the_exact_one(pair: Pair) -> None:
     teacher = online_sampled(pair, 1, PLAN).teacher
-    test = pair.test
-    exact = float((pair.logits[test].argmax(1) == pair.y[test]).mean())
+    test, y = pair.data.split["test"], pair.data.full.y
+    exact = float((pair.logits[test].argmax(1) == y[test]).mean())
     assert teacher.exact_accuracy == exact
     assert teacher.accuracy is not None
     assert abs(teacher.accuracy - exact) < 0.1
@@ -73,7 +73,7 @@ def test_sampled_accuracy_stands_beside_the_exact_one(pair: Pair) -> None:
 
 
 def test_sampled_answers_follow_the_query(pair: Pair) -> None:
-    teacher, ids = pair.teacher("sampled"), pair.test[:10]
+    teacher, ids = pair.teacher("sampled"), pair.data.split["test"][:10]
     assert (teacher.ask(ids) == teacher.ask(ids)).all()
 
 
@@ -81,11 +81,11 @@ def test_offline(pair: Pair) -> None:
     outcome = offline(pair, HASTY)
     assert (outcome.teacher.verdict, outcome.student.verdict) == (VALID, VALID)
     assert outcome.teacher.batch == outcome.student.batch == 600
-    assert len(np.concatenate(pair.students[1].ask_all(np.arange(600)))) == 600
+    assert len(np.concatenate(pair.students["sparse"].ask_all(np.arange(600)))) == 600
 
 
 def test_offline_that_does_not_fit(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocols, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(node_protocols, "available_bytes", lambda: 1000)
     outcome = offline(pair, HASTY)
     assert outcome.teacher.verdict == INVALID
     assert "needs" in outcome.teacher.reasons[0]

@@ -1,0 +1,190 @@
+"""Time per epoch beside FuxiCTR's, with the same configuration: ``python -m benchmarks.fuxictr``.
+
+Both train FinalMLP from batches in memory for a few epochs, validation included, in processes of
+their own that take turns. FuxiCTR is installed into an environment that is thrown away, which
+borrows torch from this one. Writes ``results/fuxictr.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import site
+import statistics
+import subprocess
+import sys
+import tempfile
+import venv
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.conditions import git_sha, machine
+from zoo.artifact import versions
+from zoo.contract import LeanzooError
+from zoo.registry import get_recipe, get_spec
+from zoo.results import write_json
+from zoo.spec import VANILLA, Recipe, config_of
+
+RESULTS = Path(__file__).parent / "results" / "fuxictr.json"
+WORKER = Path(__file__).with_name("fuxictr_worker.py")
+SAFE = ["-P"]  # or this file, which lies beside the worker, would pass for FuxiCTR
+VERSION = "2.3.7"
+WITHOUT_NEEDS = [f"fuxictr=={VERSION}", "keras-preprocessing"]  # whose needs name old packages
+NEEDS = ["polars<2", "pandas", "scikit-learn", "h5py", "tqdm", "pyyaml", "packaging", "six"]
+
+
+class ComparisonError(LeanzooError):
+    """The two cannot be compared."""
+
+
+def main() -> None:
+    """Compare and write down."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("recipe", nargs="?", default="finalmlp-frappe-published")
+    parser.add_argument("--epochs", type=int, default=3, help="per turn")
+    parser.add_argument("--rounds", type=int, default=2, help="turns of each")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    asked = parser.parse_args()
+    try:
+        result = measure(asked.recipe, asked.epochs, asked.rounds, asked.threads)
+    except LeanzooError as error:
+        parser.error(str(error))
+    write_json(asked.out, result)
+    print(json.dumps(result, indent=1))
+
+
+def measure(name: str, epochs: int, rounds: int, threads: int) -> dict[str, Any]:
+    """Install FuxiCTR, and train both.
+
+    Args:
+        name: of a recipe of FinalMLP.
+        epochs: per turn.
+        rounds: turns of each.
+        threads: of each.
+
+    Raises:
+        ComparisonError: FuxiCTR cannot be had, or the two are not the same model.
+    """
+    recipe = get_recipe(name).by(VANILLA).using(epochs=epochs)
+    with tempfile.TemporaryDirectory(prefix="leanzoo-fuxictr-") as scratch:
+        folder = Path(scratch)
+        write_setup(recipe, threads, folder)
+        return compare(recipe, rounds, threads, environment(folder / "venv"), folder)
+
+
+def write_setup(recipe: Recipe, threads: int, folder: Path) -> None:
+    """Write the log as ids, and everything that FuxiCTR's model must be told.
+
+    Raises:
+        ComparisonError: a log with numeric or multi-valued fields.
+    """
+    spec = get_spec(recipe.model)
+    data = spec.data(recipe)
+    names = data.layout.slots
+    if len(set(names)) < len(names) or data.layout.numerics:
+        raise ComparisonError(
+            f"{recipe.dataset} has numeric or multi-valued fields: choose another"
+        )
+    parts = {part: data.parts[part] for part in ("train", "val")}
+    arrays: dict[str, Any] = {}
+    for name, part in parts.items():
+        arrays[f"{name}_ids"] = np.asarray(part.ids, np.int64)
+        arrays[f"{name}_y"] = np.asarray(part.y, np.float32)
+    np.savez(folder / "data.npz", allow_pickle=False, **arrays)
+    setup = {
+        "fields": dict(zip(names, data.layout.sizes, strict=True)),
+        "config": asdict(config_of(spec, recipe, data.sizes)),
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
+        "lr": recipe.lr,
+        "l2": recipe.weight_decay,
+        "clip": recipe.clip,
+        "seed": recipe.seed,
+        "threads": threads,
+    }
+    (folder / "setup.json").write_text(json.dumps(setup))
+
+
+def environment(folder: Path) -> Path:
+    """The Python of a new environment with FuxiCTR in it."""
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    where = "import site; print(site.getsitepackages()[0])"
+    packages = Path(_run([str(python), "-c", where]).strip())
+    (packages / "borrowed.pth").write_text("\n".join(site.getsitepackages()) + "\n")
+    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run([*install, "--no-deps", *WITHOUT_NEEDS])
+    _run([*install, *NEEDS])
+    return python
+
+
+def compare(
+    recipe: Recipe, rounds: int, threads: int, python: Path, folder: Path
+) -> dict[str, Any]:
+    """Train both in turns, ABBA, and set their times per epoch side by side.
+
+    Raises:
+        ComparisonError: the two models are not equally large.
+    """
+    ours, theirs = [], []
+    for turn in range(rounds):
+        for own in (True, False) if turn % 2 == 0 else (False, True):
+            if own:
+                ours.append(train_ours(recipe, threads, folder / f"runs-{turn}"))
+            else:
+                theirs.append(json.loads(_run([str(python), *SAFE, str(WORKER), str(folder)])))
+    parameters = {found["parameters"] for found in (*ours, *theirs)}
+    if len(parameters) > 1:
+        raise ComparisonError(f"the models have {sorted(parameters)} parameters: expected as many")
+    times = {"ours_s": ours, "fuxictr_s": theirs}
+    seconds = {name: [found["epoch_s"] for found in those] for name, those in times.items()}
+    medians = {name: statistics.median(found) for name, found in seconds.items()}
+    return {
+        "model": recipe.model,
+        "dataset": recipe.dataset,
+        "parameters": parameters.pop(),
+        "epochs": rounds * recipe.epochs,
+        "threads": threads,
+        **{name: {"median": medians[name], "each": found} for name, found in seconds.items()},
+        "ours_over_fuxictr": medians["ours_s"] / medians["fuxictr_s"],
+        "val_auc": {"ours": ours[-1]["val_auc"], "fuxictr": theirs[-1]["val_auc"]},
+        "machine": machine(),
+        "versions": {**versions("torch", "numpy"), "fuxictr": VERSION},
+        "git_sha": git_sha(),
+    }
+
+
+def train_ours(recipe: Recipe, threads: int, runs: Path) -> dict[str, Any]:
+    """Train as ``leanzoo train`` does, in a process of its own."""
+    command = [str(Path(sys.executable).with_name("leanzoo")), "train", recipe.name, "--json"]
+    command += ["--methods", VANILLA, "--epochs", str(recipe.epochs), "--no-also"]
+    out = _run([*command, "--threads", str(threads), "--runs", str(runs)])
+    metrics = json.loads(out)["metrics"]["student"]
+    spec = get_spec(recipe.model)
+    module = spec.build(config_of(spec, recipe, spec.data(recipe).sizes))
+    return {
+        "epoch_s": metrics["train_seconds"] / metrics["epochs"],
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "val_auc": metrics["val_auc"],
+    }
+
+
+def _run(command: list[str]) -> str:
+    """The output of a command.
+
+    Raises:
+        ComparisonError: it failed, with the last line that it wrote.
+    """
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise ComparisonError(f"{' '.join(command[:4])} … failed ({last}): see what it needs")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""What else was measured of click models, a sentence each: time per epoch, the path of raw values.
+
+results/fuxictr.json     of benchmarks.fuxictr
+results/raw_path.json    of benchmarks.raw_path
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def epoch_sentence(found: Mapping[str, Any]) -> str:
+    """Time per epoch beside FuxiCTR's."""
+    ours, theirs, ratio = found["ours_s"], found["fuxictr_s"], found["ours_over_fuxictr"]
+    return (
+        f"Training {found['model']} on {found['dataset']} takes {ours['median']:.1f} s an epoch on "
+        f"{found['threads']} thread(s), FuxiCTR {found['versions']['fuxictr']}'s with the same "
+        f"configuration, batches from memory and in turns with it {theirs['median']:.1f} s: "
+        f"{ratio:.2f} of its time ({found['epochs']} epochs each, {found['machine']['cpu']})."
+    )
+
+
+def raw_sentence(found: Mapping[str, Any]) -> str:
+    """Raw values beside ids through Triton."""
+    parts = [
+        f"{row['form']} of {row['rows']:,}: {row['raw_p50_ms']['value']:.2f} ms against "
+        f"{row['ids_p50_ms']['value']:.2f} ms ({row['raw_over_ids']['value']:.2f} times)"
+        for row in found["paths"]
+    ]
+    return (
+        f"Raw values against ids, {found['recipe']} through Triton over gRPC, p50 of one client: "
+        f"{'; '.join(parts)} ({found['server']}, {found['machine']['cpu']})."
+    )
+
+
+def log_sentence(found: Mapping[str, Any]) -> str:
+    """A log larger than memory."""
+    encode, epoch = found["encode"], found["epoch"]
+    return (
+        f"A generated log of {found['rows'] / 1e6:g} million rows and {found['fields']} fields is "
+        f"encoded in {encode['seconds'] / 60:.1f} minutes and trained for an epoch in "
+        f"{epoch['seconds'] / 60:.1f} ({epoch['rows_per_s']:,} rows/s) on {found['threads']} "
+        f"thread(s), with at most {epoch['peak_resident_gib']:.1f} GiB resident "
+        f"({found['machine']['cpu']})."
+    )

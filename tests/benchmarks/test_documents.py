@@ -1,0 +1,78 @@
+"""What results look like in documents, on results that are written down here."""
+
+from typing import Any
+
+from benchmarks.ctr_table import ctr
+from benchmarks.side_results import epoch_sentence, log_sentence, raw_sentence
+
+
+def row(model: str, roles: dict[str, float], seeds: int) -> dict[str, Any]:
+    def spread(mean: float) -> dict[str, float]:
+        return {"mean": mean, "std": 0.00049}
+
+    return {
+        "model": model,
+        "dataset": "ads",
+        "teacher": "ctr_ensemble" if "teacher" in roles else None,
+        "seeds": list(range(seeds)),
+        "roles": {
+            role: {
+                "test_auc": spread(auc),
+                "test_logloss": spread(0.5 - auc / 10),
+                "test_calibration": spread(1.0123),
+                "test_ece": spread(0.01),
+            }
+            for role, auc in roles.items()
+        },
+    }
+
+
+def test_click_table() -> None:
+    rows = {
+        "logreg-ads": row("logreg", {"student": 0.8}, 2),
+        "finalmlp-ads": row("finalmlp", {"teacher": 0.9, "student": 0.89, "vanilla": 0.88}, 2),
+        "dcnv2-ads": row("dcnv2", {"student": 0.87}, 1),
+    }
+    _, _, student, single = ctr(rows).splitlines()
+    assert student == (
+        "| `finalmlp-ads` | ads | 2 | 0.8000 ± 0.0005 / 0.4200 | 0.9000 ± 0.0005 / 0.4100 | "
+        "0.8900 ± 0.0005 / 0.4110 | 0.8800 ± 0.0005 / 0.4120 | 1.012, 0.0100 |"
+    )
+    assert single.startswith("| `dcnv2-ads` | ads | 1 | 0.8000 ± 0.0005 / 0.4200 | – | – | 0.8700")
+    assert ctr({}) == ctr({"logreg-ads": rows["logreg-ads"]}) == ""
+
+
+def test_sentences() -> None:
+    machine = {"cpu": "a processor"}
+    epoch = {
+        "model": "finalmlp",
+        "dataset": "frappe",
+        "threads": 1,
+        "epochs": 3,
+        "ours_s": {"median": 5.0},
+        "fuxictr_s": {"median": 25.0},
+        "ours_over_fuxictr": 0.2,
+        "versions": {"fuxictr": "2.3.7"},
+        "machine": machine,
+    }
+    assert "takes 5.0 s an epoch on 1 thread(s), FuxiCTR 2.3.7's" in epoch_sentence(epoch)
+    assert "25.0 s: 0.20 of its time" in epoch_sentence(epoch)
+    path = {
+        "form": "rank",
+        "rows": 100,
+        "raw_p50_ms": {"value": 1.5},
+        "ids_p50_ms": {"value": 1.0},
+        "raw_over_ids": {"value": 1.5},
+    }
+    raw = {"recipe": "finalmlp-ads", "server": "a server", "machine": machine, "paths": [path]}
+    assert "rank of 100: 1.50 ms against 1.00 ms (1.50 times)" in raw_sentence(raw)
+    log = {
+        "rows": 20_000_000,
+        "fields": 39,
+        "encode": {"seconds": 120.0},
+        "epoch": {"seconds": 600.0, "rows_per_s": 33_333, "peak_resident_gib": 4.25},
+        "threads": 1,
+        "machine": machine,
+    }
+    assert "20 million rows and 39 fields is encoded in 2.0 minutes" in log_sentence(log)
+    assert "an epoch in 10.0 (33,333 rows/s) on 1 thread(s), with at most 4.2" in log_sentence(log)

@@ -1,0 +1,306 @@
+"""The command line on click models: logs, schemas, scores, rankings, raw values."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from rich.progress import Progress
+
+from tests.cli.conftest import Leanzoo, assert_one_line
+from zoo import distill
+from zoo.cli.deploy import export_recipe, publish_recipe
+from zoo.cli.own import changed
+from zoo.registry import draft_schema, get_recipe, get_spec, list_recipes
+
+RECIPE = "finalmlp-clicks"
+QUICK = ("--epochs", "1", "--no-also")
+SCHEMA = """
+label = "click"
+[fields]
+user = {}
+country = {}
+item = { role = "item" }
+category = { role = "item" }
+price = { kind = "numeric", role = "item" }
+"""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The toy's student: where it was trained and published, and what training returned."""
+
+    runs: Path
+    repository: Path
+    result: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def clicks(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """Trained for two epochs, exported and published. Read only."""
+    root = tmp_path_factory.mktemp("clicks")
+    recipe = get_recipe(RECIPE).using(epochs=2)
+    distill.prepare(threads=1, device="cpu")
+    shop = distill.Workshop(root / "runs", "cpu", Progress(disable=True))
+    result = distill.train(recipe, [recipe.seed], ["kd", "vanilla"], True, shop)
+    export_recipe(RECIPE, root / "runs")
+    publish_recipe(RECIPE, root / "runs", root / "models")
+    return Published(root / "runs", root / "models", result)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log of the user's own, as CSV."""
+    rng = np.random.default_rng(0)
+    rows = 600
+    user, item = rng.integers(0, 20, rows), rng.integers(0, 30, rows)
+    table = pyarrow.table(
+        {
+            "click": (rng.random(rows) < 0.3 + 0.4 * (item % 2)).astype(int),
+            "user": np.char.add("u", user.astype(str)),
+            "country": np.array(["de", "fr"])[user % 2],
+            "item": item,
+            "category": np.array(["a", "b", "c"])[item % 3],
+            "price": np.round(rng.random(rows), 2),
+        }
+    )
+    path = tmp_path / "My Log.csv"
+    pyarrow.csv.write_csv(table, path)
+    return path
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Path:
+    path = tmp_path / "schema.toml"
+    path.write_text(SCHEMA)
+    return path
+
+
+def test_training_reports_what_clicks_are_judged_by(leanzoo: Leanzoo, clicks: Published) -> None:
+    arguments = ("train", RECIPE, "--epochs", 2, "--runs", clicks.runs)
+    answer = leanzoo(*arguments, "--json").json
+    assert answer["metrics"] == clicks.result["metrics"]
+    assert answer["methods"] == ["kd", "vanilla"]
+    for role in ("teacher", "student", "vanilla"):
+        metrics = answer["metrics"][role]
+        for part in ("val", "test"):
+            assert 0.5 < metrics[f"{part}_auc"] < 1
+            assert {f"{part}_logloss", f"{part}_calibration", f"{part}_ece"} <= set(metrics)
+    table = leanzoo(*arguments).out
+    assert f"{clicks.result['metrics']['student']['test_auc']:.4f}" in table
+    assert "val logloss" not in table
+
+
+def test_datasets_of_two_kinds_stand_in_two_tables(leanzoo: Leanzoo) -> None:
+    graph, log = leanzoo("data", "toy", "clicks", "--json").json["datasets"]
+    assert graph["nodes"] == 600
+    assert (log["dataset"], log["fields"], log["rows"]) == (
+        "clicks",
+        6,
+        log["train"] + log["val"] + log["test"],
+    )
+    text = leanzoo("data", "toy", "clicks").out
+    assert "nodes" in text and "clicks" in text
+    assert text.count("┏") == 2
+
+
+def test_schema_is_drafted_and_used(leanzoo: Leanzoo, tmp_path: Path, log: Path) -> None:
+    text = leanzoo("data", "schema", log, "--label", "click").out
+    assert text == draft_schema(log, "click")
+    assert leanzoo("data", "schema", log, "--label", "click", "--json").json == {"schema": text}
+    (tmp_path / "drafted.toml").write_text(text)
+    runs, drafted = tmp_path / "runs", tmp_path / "drafted.toml"
+    command = ("train", "finalmlp", "--data", log, "--schema", drafted, "--runs", runs, *QUICK)
+    answer = leanzoo(*command, "--json").json
+    assert answer["recipe"] == "finalmlp-my-log"
+    assert answer["metrics"]["student"]["epochs"] == 1
+    names = {path.name.rpartition("-")[0] for path in runs.glob("*-log-*")}
+    assert names == {"finalmlp-my-log", "ctr_ensemble-my-log"}
+
+
+def test_own_log_through_to_scores(
+    leanzoo: Leanzoo, tmp_path: Path, log: Path, schema: Path
+) -> None:
+    places = ("--runs", tmp_path / "runs")
+    methods = ("--methods", "vanilla")
+    own = ("--data", log, "--schema", schema)
+    leanzoo("train", "finalmlp", *own, *QUICK, *methods, *places, "--json")
+    exported = leanzoo("export", "finalmlp-my-log", *places, "--json").json["exports"]
+    forms = ("", "-encode", "-raw", "-rank", "-rank-encode", "-rank-raw")
+    assert {row["model"] for row in exported} == {f"finalmlp-my-log{form}" for form in forms}
+    published = ("publish", "finalmlp-my-log", *places, "--repository", tmp_path / "models")
+    assert leanzoo(*published).code == 0
+    given = [{"user": "u1", "country": "de", "item": 3, "category": "a", "price": 0.5}, {}]
+    (tmp_path / "rows.json").write_text(json.dumps(given))
+    asked = ("--local", "--repository", tmp_path / "models", "--json")
+    answer = leanzoo("predict", "finalmlp-my-log-raw", "--input", tmp_path / "rows.json", *asked)
+    assert len(answer.json["scores"]) == 2
+    assert all(0 < score < 1 for score in answer.json["scores"])
+
+
+def test_schema_reaches_the_teacher_and_model_names_the_recipe(log: Path, schema: Path) -> None:
+    recipe = changed("finalmlp", log, schema, seed=5, epochs=3)
+    first = next(r for r in list_recipes().values() if r.model == "finalmlp")
+    assert recipe.config == first.config
+    assert (recipe.seed, recipe.epochs) == (5, 3)
+    assert recipe.teacher is not None
+    assert recipe.data["schema"] == recipe.teacher.data["schema"]
+    assert {**recipe.data, "schema": None} == {**first.data, "schema": None}
+    assert recipe.dataset_sha256 == recipe.teacher.dataset_sha256 != ""
+
+
+@pytest.mark.parametrize("file", ["a.b.csv.gz", "A B.CSV.GZ", "a-b.parquet"])
+def test_compressed_files_name_models_too(tmp_path: Path, schema: Path, file: str) -> None:
+    (tmp_path / file).touch()
+    assert changed("finalmlp", tmp_path / file, schema).name == "finalmlp-a-b"
+
+
+def test_rows_of_the_log_in_every_form(leanzoo: Leanzoo, clicks: Published) -> None:
+    data = get_spec("finalmlp").data(get_recipe(RECIPE))
+    asked = ("--rows", "0,5,17", "--local", "--repository", clicks.repository)
+    by_row, raw = (
+        leanzoo("predict", f"{RECIPE}{form}", *asked, "--json").json["scores"]
+        for form in ("", "-raw")
+    )
+    assert raw == pytest.approx(by_row, abs=1e-6)
+    assert leanzoo("predict", RECIPE, *asked).out.splitlines()[1] == f"row 5: {by_row[1]:.4f}"
+    rankings = [
+        leanzoo("predict", f"{RECIPE}-rank{form}", *asked, "--json").json["ranking"]
+        for form in ("", "-raw")
+    ]
+    for ranking in rankings:
+        scores = [one["score"] for one in ranking]
+        assert scores == sorted(scores, reverse=True)
+        own = {one["candidate"]: one["score"] for one in ranking}
+        assert set(own) == {0, 5, 17}
+        assert own[0] == pytest.approx(by_row[0], abs=1e-6)
+    assert data.n_rows > 17
+
+
+def test_records(leanzoo: Leanzoo, clicks: Published, tmp_path: Path) -> None:
+    def predict(model: str, given: Any, *more: object) -> Any:
+        (tmp_path / "given.json").write_text(json.dumps(given))
+        local = ("--local", "--repository", clicks.repository, *more)
+        return leanzoo("predict", model, "--input", tmp_path / "given.json", *local)
+
+    request = {"user": "u3", "country": "de"}
+    items = [{"item": 5, "category": "toys", "tags": ["big", "new"], "price": 9.5}, {"item": "5"}]
+    scores = predict(f"{RECIPE}-raw", [{**request, **item} for item in items], "--json").json
+    ranking = predict(f"{RECIPE}-rank-raw", {"request": request, "candidates": items}, "--json")
+    by_candidate = {one["candidate"]: one["score"] for one in ranking.json["ranking"]}
+    assert [by_candidate[0], by_candidate[1]] == pytest.approx(scores["scores"], abs=1e-6)
+    best = max(by_candidate, key=by_candidate.__getitem__)
+    first = predict(f"{RECIPE}-rank-raw", {"request": request, "candidates": items}, "--top", 1)
+    assert first.out == f"1. candidate {best}: {by_candidate[best]:.4f}\n"
+
+
+REFUSED: dict[str, tuple[str, Any, str]] = {
+    "a list to rank": ("-rank-raw", [{}], "ranks: expected an object of request, candidates"),
+    "a request to rows": ("-raw", {"request": {}, "candidates": []}, "expected a list of records"),
+    "records to ids": ("", [{"user": "u1"}], "takes ids, not raw values"),
+    "field": ("-raw", [{"usr": "u1"}], "unknown field 'usr': did you mean user"),
+    "kind": ("-raw", [{"price": "cheap"}], "field 'price' is 'cheap': expected a number"),
+    "no record": ("-raw", [7], "row 0 is 7: expected a dict"),
+    "no object": ("-raw", "text", "holds 'text': expected one array per input"),
+    "ragged": ("", {"ids": [[1], [1, 2]]}, "rows of unequal length"),
+    "no candidates": ("-rank-raw", {"request": {}, "candidates": []}, "0 candidates"),
+    "out of range": ("", {"ids": [[10**6] * 11], "numeric": [[0.0]]}, "field 'user'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_input_is_one_line(
+    leanzoo: Leanzoo, clicks: Published, tmp_path: Path, case: str
+) -> None:
+    form, given, message = REFUSED[case]
+    (tmp_path / "given.json").write_text(json.dumps(given))
+    asked = ("--input", tmp_path / "given.json", "--local", "--repository", clicks.repository)
+    outcome = leanzoo("predict", f"{RECIPE}{form}", *asked)
+    assert_one_line(outcome, message)
+    assert outcome.code == 1
+
+
+FAILURES: dict[str, tuple[list[str], int, str]] = {
+    "model": (["train", "finalmlp"], 1, "'finalmlp' is a model: train one of its recipes (final"),
+    "teacher": (["train", "ctr_ensemble"], 1, "'ctr_ensemble' is a model that no recipe trains"),
+    "schema alone": (["train", RECIPE, "--schema", "s.toml"], 1, "name it with --data"),
+    "no schema": (["train", "finalmlp", "--data", "log.csv"], 1, "has no schema: give one"),
+    "no toml": (
+        ["train", "finalmlp", "--data", "log.csv", "--schema", "none.toml"],
+        1,
+        "cannot read schema none.toml",
+    ),
+    "graph": (
+        ["train", "mlp-toy", "--data", "log.csv", "--schema", "none.toml"],
+        1,
+        "mlp takes no --schema",
+    ),
+    "method": (["train", RECIPE, "--methods", "glnn"], 1, "method is 'glnn': expected one of kd"),
+    "draft of nothing": (["data", "schema"], 2, "leanzoo data schema LOG --label COLUMN"),
+    "draft without label": (["data", "schema", "log.csv"], 2, "schema LOG --label COLUMN"),
+    "draft of no column": (["data", "schema", "log.csv", "--label", "clack"], 1, "clack"),
+    "label alone": (["data", "clicks", "--label", "click"], 2, "it belongs to 'leanzoo data sche"),
+    "log as dataset": (["data", "log.csv"], 1, "draft one with 'leanzoo data schema log.csv"),
+    "dataset": (["data", "ml10k"], 1, "unknown dataset 'ml10k': did you mean ml100k"),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_failure_is_one_line(
+    leanzoo: Leanzoo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, log: Path, case: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    log.rename("log.csv")
+    arguments, code, message = FAILURES[case]
+    outcome = leanzoo(*arguments)
+    assert_one_line(outcome, message)
+    assert outcome.code == code
+
+
+def test_top_needs_something_to_choose_from(leanzoo: Leanzoo, clicks: Published) -> None:
+    asked = ("--rows", 0, "--top", 3, "--local", "--repository", clicks.repository)
+    assert_one_line(leanzoo("predict", RECIPE, *asked), "leave out --top")
+    wrong = leanzoo("predict", RECIPE, "--rows", "0,1e9", *asked[4:])
+    assert_one_line(wrong, "--rows 0,1e9: expected ids such as 0,5,17")
+    assert_one_line(leanzoo("predict", RECIPE, "--rows", 10**6, *asked[4:]), "expected 0 <= id <")
+
+
+def test_precisions(leanzoo: Leanzoo, clicks: Published) -> None:
+    export = ("export", RECIPE, "--runs", clicks.runs, "--precision")
+    assert_one_line(leanzoo(*export, "int4"), "precision is 'int4': expected fp32, int8 or both")
+    assert_one_line(leanzoo(*export, "int8", "--forms", "rows"), "leave out --forms, or add fp32")
+
+
+def test_exports_of_earlier_weights_are_not_published(
+    leanzoo: Leanzoo, clicks: Published, tmp_path: Path
+) -> None:
+    shutil.copytree(clicks.runs, tmp_path / "runs")
+    places = ("--runs", tmp_path / "runs", "--repository", tmp_path / "models")
+    assert leanzoo("train", RECIPE, "--seed", 3, *QUICK, *places[:2]).code == 0
+    assert_one_line(leanzoo("publish", RECIPE, *places), "was exported from an earlier training")
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.triton
+def test_demo(leanzoo: Leanzoo, clicks: Published, tmp_path: Path) -> None:
+    """The toy once through everything, on a real server."""
+    answer = leanzoo("demo", RECIPE, "--runs", clicks.runs, "--repository", tmp_path, "--json").json
+    (demo,) = answer["demos"]
+    assert answer["seconds"] == demo["seconds"]
+    student, served = demo["metrics"]["student"], demo["served"]
+    assert served["model"] == RECIPE
+    assert served["test_auc"] == pytest.approx(student["test_auc"], abs=1e-4)
+    assert served["max_abs_diff"] < 1e-5
+    assert {way["model"]: way["rows"] for way in served["raw"]} == {
+        f"{RECIPE}-raw": 1,
+        f"{RECIPE}-rank-raw": 100,
+    }
+    assert all(way["max_abs_diff"] < 1e-5 for way in served["raw"])
+    assert {"R_b1", "K_b1000", "K_b1000_rows"} <= set(demo["bench"]["ratios"])

@@ -1,0 +1,106 @@
+"""Rows whose answers are known: what answers them otherwise is not published and not served.
+
+golden.json    {"inputs": {name: nested lists}, "outputs": {name: nested lists}, "tolerance"};
+               null is NaN
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.artifact import ArtifactError
+from zoo.contract import Signature, SignatureError, TensorSpec
+
+GOLDEN_FILE = "golden.json"
+TOLERANCE = 1e-4
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Golden:
+    """One request and its answer, by tensor name.
+
+    Attributes:
+        inputs: of the request.
+        outputs: the answer.
+        tolerance: by how much a number of another answer may differ.
+    """
+
+    inputs: Arrays
+    outputs: Arrays
+    tolerance: float = TOLERANCE
+
+    def to_text(self) -> str:
+        """The content of ``golden.json``."""
+        raw = {
+            "inputs": {name: _plain(array) for name, array in self.inputs.items()},
+            "outputs": {name: _plain(array) for name, array in self.outputs.items()},
+            "tolerance": self.tolerance,
+        }
+        return json.dumps(raw, allow_nan=False) + "\n"
+
+    @staticmethod
+    def load(folder: Path, signature: Signature) -> Golden:
+        """Read the golden rows of an artifact.
+
+        Raises:
+            ArtifactError: there are none, or they do not fit the signature.
+        """
+        file = folder / GOLDEN_FILE
+        try:
+            raw = json.loads(file.read_text())
+            inputs = _arrays(raw["inputs"], signature.inputs)
+            signature.check(inputs)
+            outputs = _arrays(raw["outputs"], signature.outputs)
+            return Golden(inputs, outputs, float(raw["tolerance"]))
+        except FileNotFoundError:
+            raise ArtifactError(f"{folder} has no golden rows: export and publish again") from None
+        except (OSError, ValueError, KeyError, TypeError, SignatureError) as error:
+            raise ArtifactError(
+                f"{file} holds no golden rows ({error}): export and publish again"
+            ) from None
+
+    def mismatch(self, answers: Arrays) -> str:
+        """What is wrong with the answers to the golden rows; empty where they are as recorded."""
+        for name, expected in self.outputs.items():
+            if name not in answers:
+                return f"output '{name}' is missing"
+            if wrong := self._difference(np.asarray(answers[name]), expected):
+                return f"output '{name}' {wrong}"
+        return ""
+
+    def _difference(self, answer: np.ndarray, expected: np.ndarray) -> str:
+        if answer.shape != expected.shape:
+            return f"has shape {answer.shape}: expected {expected.shape}"
+        if not np.issubdtype(expected.dtype, np.floating):
+            wrong = int((answer != expected).sum())
+            return f"differs in {wrong} of {expected.size} entries" if wrong else ""
+        difference = float(np.abs(answer - expected).max(initial=0))
+        if difference <= self.tolerance:  # which NaN is not
+            return ""
+        return f"differs by {difference:.3g}: expected at most {self.tolerance:g}"
+
+
+def _arrays(raw: Mapping[str, Any], specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
+    """Nested lists as the arrays of a signature; ``null`` becomes NaN."""
+    return {spec.name: np.array(raw[spec.name], dtype=spec.dtype) for spec in specs}
+
+
+def _plain(array: np.ndarray) -> Any:
+    """Nested lists: numbers with the digits of their own type, NaN as None."""
+    if np.issubdtype(array.dtype, np.floating):
+        return _nested(array.shape, [None if np.isnan(v) else float(str(v)) for v in array.ravel()])
+    return array.tolist()
+
+
+def _nested(shape: tuple[int, ...], values: list[Any]) -> Any:
+    boxed = np.empty(len(values), object)
+    boxed[:] = values
+    return boxed.reshape(shape).tolist()
