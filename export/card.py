@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import PurePath
 from typing import Any
 
 from export.example import ranking, records
@@ -72,7 +73,13 @@ def _takes_records(signature: Signature) -> bool:
 def _header(recipe: dict[str, Any]) -> str:
     tags = ["knowledge-distillation", "onnx", "triton", recipe["model"]]
     lines = ["library_name: onnx", "tags:", *(f"- {tag}" for tag in tags), "datasets:"]
-    return "\n".join(["---", *lines, f"- {recipe['dataset']}", "---"])
+    return "\n".join(["---", *lines, f"- {_dataset(recipe)}", "---"])
+
+
+def _dataset(recipe: dict[str, Any]) -> str:
+    """A known dataset, or the name of the user's own file, whose folder is nobody's business."""
+    own = recipe["dataset_sha256"]
+    return PurePath(recipe["dataset"]).name if own else str(recipe["dataset"])
 
 
 def _summary(recipe: dict[str, Any], artifact: Artifact, signature: Signature) -> str:
@@ -88,7 +95,7 @@ def _summary(recipe: dict[str, Any], artifact: Artifact, signature: Signature) -
     checkpoint = artifact.parents["checkpoint"][:12]
     return (
         f"{what}\n\n"
-        f"- Data: `{recipe['dataset']}`; licence: {licence}\n"
+        f"- Data: `{_dataset(recipe)}`; licence: {licence}\n"
         f"- Form: {artifact.metrics['form']}\n"
         f"- Weights: checkpoint `{checkpoint}`, seed {recipe['seed']}"
     )
@@ -176,4 +183,8 @@ def _parity(metrics: dict[str, Any], signature: Signature) -> str:
 def _commands(recipe: dict[str, Any], result: dict[str, Any]) -> str:
     verbs = ("train", "export", "publish")
     lines = "\n".join(f"leanzoo {verb} {result['recipe']}" for verb in verbs)
+    if recipe["dataset_sha256"]:
+        schema = " --schema SCHEMA" if recipe["data"].get("schema") else ""
+        own = f"leanzoo train RECIPE --data {_dataset(recipe)}{schema}"
+        lines = lines.replace(f"leanzoo train {result['recipe']}", own)
     return f"```bash\n{lines}\n```\n\nSeed {recipe['seed']}; checkpoint folder `{result['run']}`."

@@ -63,7 +63,8 @@ def raw_input(spec: TensorSpec) -> TensorSpec:
         spec,
         name=spec.name.replace("ids", "values"),
         dtype="object",
-        doc=f"raw values that become {spec.name}; an empty one is missing",
+        doc=f"raw values that become {spec.name}, as text: 12 and not 12.0, true and false, no "
+        "spaces around it; an empty one is missing",
         high=None,
         missing=True,
     )

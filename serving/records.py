@@ -22,14 +22,15 @@ from typing import Any
 import numpy as np
 
 from zoo.contract import Signature, SignatureError, TensorSpec, near
-from zoo.values import canonical
+from zoo.values import MISSING, SPACES, canonical
 
 Record = Mapping[str, Any]
 Records = Sequence[Record]
 
 SCORE = "score"
 LISTS = (list, tuple, np.ndarray)
-NO_VALUES = (*LISTS, dict, set)
+NO_VALUES = (*LISTS, dict, set, bytearray)
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
 PLAIN = frozenset((str, int, float, bool, type(None)))
 
 _text = lru_cache(maxsize=1 << 16, typed=True)(canonical)  # the values of a log repeat
@@ -169,11 +170,17 @@ def _numbers(values: Sequence[Any]) -> list[float]:
     numbers = []
     for index, value in enumerate(values):
         try:
-            missing = value is None or (type(value) is str and not value.strip())
-            numbers.append(np.nan if missing else float(value))
-        except (TypeError, ValueError):
+            numbers.append(np.nan if _is_missing(value) else float(value))
+        except (TypeError, ValueError, OverflowError):
             raise _Culprit(index, "a number") from None
+        if abs(numbers[-1]) > LARGEST_NUMBER or (isinstance(value, str) and "_" in value):
+            raise _Culprit(index, "a number")
     return numbers
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a number is missing, in the words that training reads so."""
+    return value is None or (isinstance(value, str) and value.strip(SPACES).lower() in MISSING)
 
 
 def _shown(value: Any) -> str:

@@ -190,6 +190,11 @@ def test_id_is_stable_across_versions() -> None:
     assert BASE.id == "5259a4db01f8"
 
 
+def test_several_teachers_have_no_folds() -> None:
+    with pytest.raises(ValueError, match="teachers and folds are both above 1: choose one"):
+        replace(BASE, teachers=2, folds=2)
+
+
 def test_vanilla_and_shared_fields() -> None:
     vanilla = replace(BASE, distill={"method": "ffg2m", "temperature": 1.5}, teachers=3).by(
         "vanilla"

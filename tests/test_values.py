@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.families.ctr.cells import coded
-from zoo.values import canonical, canonical_list
+from zoo.values import canonical
 
 SAME = [
     ("12", ["12", 12, 12.0, " 12 ", "12.0", "12.", b"12", np.int64(12), np.float32(12)]),
@@ -76,17 +76,3 @@ def test_numbers_are_the_same_in_arrow(values: list[float | None]) -> None:
 )
 def test_other_types_are_the_same_in_arrow(column: pa.Array) -> None:
     assert strings_of(column) == [canonical(value) for value in column.to_pylist()]
-
-
-@pytest.mark.parametrize(
-    "value",
-    [["a", None, 2.0, ""], ("a", "2"), "a| 2 |", b"a|2.0"],
-    ids=["list", "tuple", "text", "bytes"],
-)
-def test_lists(value: Any) -> None:
-    assert canonical_list(value, "|") == ["a", "2"]
-
-
-def test_a_single_value_and_none_are_lists_too() -> None:
-    assert canonical_list(3.0, "|") == ["3"]
-    assert canonical_list(None, "|") == []

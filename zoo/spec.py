@@ -35,8 +35,7 @@ class Recipe:
     Attributes:
         name: table name in ``recipes.toml``, the model id; not part of ``id``.
         model: name of a ModelSpec.
-        dataset: a known dataset or a path to the user's own file.
-        dataset_sha256: content of the user's own file; empty for known datasets.
+        dataset, dataset_sha256: a known dataset; or the user's own file, and its content.
         seed: of initialisation, dropout and split.
         config: architecture, fields of ``ModelSpec.config``.
         data: how the data is used, fields of ``ModelSpec.data_config``.
@@ -44,12 +43,11 @@ class Recipe:
         epochs: at most this many.
         batch_size: rows per step; 0 where a step sees all of them.
         patience: epochs without a new best validation score before stopping.
-        hold_epochs: neither patience nor decay begins before this epoch has passed.
+        hold_epochs: neither patience nor decay begins before it has passed.
         decay: factor of the learning rate after every epoch without a new best; 1 leaves it.
         min_gain: by how much a new best must exceed the last; 0 lets a tie count.
         average: decay per epoch of a running mean of the weights, which is kept instead of them.
-        lr: learning rate of Adam.
-        weight_decay: L2 penalty of Adam.
+        lr, weight_decay: learning rate and L2 penalty of Adam.
         clip: largest norm of all gradients together; 0 does not clip.
         select: validation metric whose best epoch is kept: ``accuracy``, ``auc`` or ``loss``.
         teacher: recipe of the teacher; None for a model trained on labels alone.
@@ -87,6 +85,8 @@ class Recipe:
             raise ValueError(f"select is '{self.select}': expected one of {', '.join(SELECTIONS)}")
         if min(self.epochs, self.patience, self.teachers, self.folds) < 1 or self.lr <= 0:
             raise ValueError("expected epochs, patience, teachers, folds >= 1 and lr > 0")
+        if min(self.teachers, self.folds) > 1:
+            raise ValueError("teachers and folds are both above 1: choose one")
         if min(self.seed, self.batch_size, self.hold_epochs, self.min_gain, self.clip) < 0:
             raise ValueError("expected seed, batch_size, hold_epochs, min_gain and clip >= 0")
         if not (0 < self.decay <= 1 and 0 <= self.average < 1):

@@ -15,6 +15,7 @@ WHOLE = r"(-?[1-9][0-9]*|0)\.0*"  # a whole number with a decimal point; group 1
 ZERO = r"-0(\.0*)?"
 TRUE, FALSE = ("True", "TRUE"), ("False", "FALSE")
 LARGEST = 2**63  # whole numbers below it are written without an exponent
+MISSING = ("", "nan", "null", "none", "na", "n/a", "\\n")  # in lower case, of a numeric text
 
 
 def canonical(value: Any) -> str:
@@ -45,19 +46,3 @@ def _canonical_text(text: str) -> str:
     if re.fullmatch(ZERO, text):
         return "0"
     return "true" if text in TRUE else "false" if text in FALSE else text
-
-
-def canonical_list(value: Any, separator: str) -> list[str]:
-    """The strings of a multi-valued field's value; missing entries are left out.
-
-    Args:
-        value: a list or tuple of values, or a text that holds several; None for none.
-        separator: between the values of a text.
-    """
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", errors="replace")
-    if isinstance(value, str):
-        value = value.split(separator)
-    elif not isinstance(value, list | tuple):
-        value = [value]
-    return [text for item in value if (text := canonical(item))]

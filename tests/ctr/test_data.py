@@ -24,7 +24,7 @@ from zoo.families.ctr.data import CTRData, describe, read
 from zoo.families.ctr.layout import Layout
 from zoo.sources import DataError
 from zoo.spec import Recipe, RecipeError
-from zoo.values import canonical, canonical_list
+from zoo.values import canonical
 
 ROWS = 2000
 SCHEMA: dict[str, Any] = {
@@ -97,7 +97,7 @@ def plainly(log: dict[str, list[Any]]) -> tuple[Layout, dict[str, Any]]:
             fields.append({**field, "size": 0, "length": 0})
             continue
         one = kind == "categorical"
-        rows = [[canonical(v)] if one else canonical_list(v or [], "|") for v in log[name]]
+        rows = [[canonical(v)] if one else [canonical(i) for i in v or []] for v in log[name]]
         counts = collections.Counter(v for k in parts["train"] for v in rows[k] if v)
         known = [v for v, n in counts.most_common() if n >= entry.get("min_count", 1)]
         number = {v: k for k, v in enumerate(known, start=1)}
@@ -178,6 +178,14 @@ def test_scales_are_those_of_the_training_part(tmp_path: Path) -> None:
     for column, name in enumerate(("price", "age")):
         assert data.scales[name][0] == pytest.approx(np.nanmean(numeric[:, column]), rel=1e-6)
         assert data.scales[name][1] == pytest.approx(np.nanstd(numeric[:, column]), rel=1e-6)
+
+
+def test_a_number_that_is_always_the_same_has_the_scale_one(tmp_path: Path) -> None:
+    """Sums of such numbers round; what deviates by no more than that must not be blown up."""
+    log = {"click": [0, 1] * 2400, "user": ["a", "b", "c"] * 1600, "price": [4.7] * 4800}
+    schema = {"label": "click", "fields": {"user": {}, "price": {"kind": "numeric"}}}
+    data = read(own(tmp_path / "log.csv", log, schema=schema))
+    assert data.scales["price"] == (pytest.approx(4.7), 1.0)
 
 
 def test_a_list_keeps_as_many_values_as_the_schema_says(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import nn
 
 from zoo.families.ctr.gate import Gate
 from zoo.families.ctr.linear import Linear
+from zoo.families.ctr.mlp import MLP
 
 
 @pytest.mark.parametrize("context", [["user"], ["item", "hour"], ["tags", "user"]])
@@ -108,3 +110,14 @@ def test_linear_of_a_constant() -> None:
     layer = Linear(4, 2)
     layer(torch.ones(3, 4)).sum().backward()
     assert torch.equal(layer.weight.grad, torch.full((2, 4), 3.0))
+
+
+def test_no_two_layers_drop_the_same() -> None:
+    """Layers of one width, in one model or in two, draw masks of their own."""
+    torch.manual_seed(0)
+    hidden = [*MLP(8, [64, 64], 0.5, False).layers, *MLP(8, [64], 0.5, False).layers]
+    masks = [layer.random.integers(0, 2, 256).tolist() for layer in hidden]
+    assert all(a != b for a, b in itertools.combinations(masks, 2))
+    torch.manual_seed(0)
+    again = [*MLP(8, [64, 64], 0.5, False).layers, *MLP(8, [64], 0.5, False).layers]
+    assert [layer.random.integers(0, 2, 256).tolist() for layer in again] == masks

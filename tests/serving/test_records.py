@@ -65,6 +65,11 @@ def test_values_are_written_one_way() -> None:
     assert ROWS.check(arrays) == 4
 
 
+@pytest.mark.parametrize("word", [None, "", " ", "NA", "n/a", "null", "\\N", "NaN", float("nan")])
+def test_words_for_a_missing_number_are_those_of_training(word: Any) -> None:
+    assert np.isnan(to_arrays(ROWS, [{"price": word}])["numeric"][0, 0])
+
+
 def test_one_request_and_its_candidates() -> None:
     request = {"user": 7, "age": 30}
     arrays = rank_arrays(RANK, request, [{"item": "a", "tags": ("t",)}, {"price": 1.5}])
@@ -83,6 +88,10 @@ REFUSED: list[tuple[Any, str]] = [
     ([{}, {"tags": [["a"]]}], "row 1: field 'tags' is .*: expected a list of texts and numbers"),
     ([{"price": "cheap"}], "row 0: field 'price' is 'cheap': expected a number"),
     ([{"price": [1.0]}], r"row 0: field 'price' is \[1.0\]: expected a number"),
+    ([{"price": 10**400}], "row 0: field 'price' is 1000.*: expected a number"),
+    ([{"price": 1e39}], "row 0: field 'price' is 1e.39: expected a number"),
+    ([{"price": "1_0"}], "row 0: field 'price' is '1_0': expected a number"),
+    ([{"user": bytearray(b"u")}], "row 0: field 'user' is bytearray.*: expected one value"),
     (["user"], "row 0 is 'user': expected a dict of fields"),
     ({"user": 1}, "expected a list of records, got a dict"),
     ("user", "expected a list of records, got a str"),

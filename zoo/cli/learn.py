@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.spec import Recipe
 
 SCHEMA = "schema"  # no dataset is called so
-LOGS = (".csv", ".csv.gz", ".parquet")
+LOGS = (".csv", ".csv.gz", ".parquet", ".pq")
 
 
 @app.command("list")

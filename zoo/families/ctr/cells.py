@@ -14,9 +14,8 @@ import pyarrow.compute as pc
 
 from zoo.families.ctr.log import Place
 from zoo.families.ctr.schema import SEPARATOR
-from zoo.values import FALSE, LARGEST, SPACES, TRUE, WHOLE, ZERO, canonical
+from zoo.values import FALSE, LARGEST, MISSING, SPACES, TRUE, WHOLE, ZERO, canonical
 
-MISSING = ("", "nan", "null", "none", "na", "n/a", "\\n")  # in lower case, of a numeric text
 CLICKS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0}
 
 

@@ -20,7 +20,7 @@ GENERATED = "generated here, free of any"
 MAKERS = ("movielens", "toy", "widelog")
 ENCODERS = (
     *("cells", "encode", "layout", "log", "parts", "schema", "split", "survey", "times"),
-    "vocabulary",
+    *("vocabulary", "../../values"),
 )
 
 

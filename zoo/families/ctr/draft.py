@@ -65,7 +65,7 @@ def draft(path: Path, label: str) -> str:
         raise DataError(f"{path} has no column to learn from beside '{label}': add some")
     rows = found[0].rows
     text = [f"# Drafted from {rows:,} rows of {path.name}. Kinds and roles are guesses: read them."]
-    text += [f"label = {_quoted(label)}", "", "[split]", *_split(part, clock), "", "[fields]"]
+    text += [f"label = {_text(label)}", "", "[split]", *_split(part, clock), "", "[fields]"]
     text += [f"{_key(line.name)} = {line.table}  # {line.why}" for line in lines if line.table]
     left_out = [f"# {_key(line.name)}: {line.why}" for line in lines if not line.table]
     return "\n".join([*text, *(["", "# Left out:", *left_out] if left_out else [])]) + "\n"
@@ -74,11 +74,11 @@ def draft(path: Path, label: str) -> str:
 def _split(part: Facts | None, clock: Facts | None) -> list[str]:
     """The lines of the table ``split``."""
     if part:
-        return ['by = "column"', f"column = {_quoted(part.name)}"]
+        return ['by = "column"', f"column = {_text(part.name)}"]
     if clock:
         return [
             'by = "time"',
-            f"column = {_quoted(clock.name)}  # the last tenth is for testing",
+            f"column = {_text(clock.name)}  # the last tenth is for testing",
         ]
     return ['by = "random"  # no column of times was found']
 
@@ -161,9 +161,13 @@ def _says(words: str, name: str) -> bool:
     return not set(words.split()).isdisjoint(word.lower() for word in found)
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text if len(text) < 60 else text[:59] + "…", ensure_ascii=False)
+def _quoted(example: str) -> str:
+    return _text(example if len(example) < 60 else example[:59] + "…")
+
+
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)

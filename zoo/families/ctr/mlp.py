@@ -20,7 +20,8 @@ class Hidden(nn.Module):
         self.linear = Linear(n_in, n_out)
         self.norm = nn.BatchNorm1d(n_out) if batch_norm else None
         self.dropout = dropout
-        self.random = np.random.default_rng(torch.initial_seed())
+        seed = int(torch.randint(2**62, (), device="cpu"))  # of its own: no two layers' masks agree
+        self.random = np.random.default_rng(seed)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The layer's output; dropout acts in training only."""

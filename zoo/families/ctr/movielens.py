@@ -72,8 +72,6 @@ def make_ml100k(paths: Sequence[Path], target: Path, rows: int) -> None:
             "gender": log["gender"],
             "occupation": log["occupation"],
             "zip": log["zip_code"],
-            "hour": pc.hour(stamp),
-            "weekday": pc.day_of_week(stamp),
             "item": log["item_id"],
             "release_year": log["release_year"],
             "genres": pc.split_pattern(log["class"], " "),

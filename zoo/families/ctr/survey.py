@@ -17,6 +17,8 @@ from zoo.families.ctr.split import PARTS, Assign, assigner, check_parts
 from zoo.families.ctr.vocabulary import Counter, Vocabulary
 from zoo.sources import DataError
 
+ROUNDING = 1e-6  # of the mean: a smaller deviation is no more than float32's rounding
+
 Advance = Callable[[int], None]
 
 
@@ -140,7 +142,8 @@ class _Tally:
 
     def scale(self) -> tuple[float, float]:
         """Mean and standard deviation; 1 for the latter where all numbers are equal."""
-        return self.mean, float(np.sqrt(self.square / self.n)) or 1.0
+        std = float(np.sqrt(self.square / self.n))
+        return self.mean, std if std > ROUNDING * abs(self.mean) else 1.0
 
     def to_field(self, vocabulary: Vocabulary) -> Field:
         """The field of the layout."""
