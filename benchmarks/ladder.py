@@ -11,7 +11,7 @@ from benchmarks import click_protocols, node_protocols
 from benchmarks.comparison import Outcome, Plan
 from benchmarks.intervals import Interval
 from benchmarks.subjects import open_pair
-from zoo.results import write_json
+from zoo.results import check_place, write_json
 
 RESULT = "bench.json"
 TASKS = {
@@ -39,9 +39,12 @@ def bench(
         ``recipe``, ``measurements`` and ``ratios`` (protocol → ratio, low, high), plain JSON.
 
     Raises:
-        ArtifactError: not trained, or without a teacher.
+        ArtifactError: not trained, without a teacher, or ``out`` cannot be written.
         ExportError: a graph that fails its gate.
     """
+    places = [runs / recipe / RESULT, *([out] if out else [])]
+    for path in places:
+        check_place(path)
     task = progress.add_task(f"{recipe}: export", total=None)
     pair = open_pair(recipe, runs, threads)
     outcomes: dict[str, Outcome] = {}
@@ -61,8 +64,7 @@ def bench(
         ],
         "ratios": {k: v for name in outcomes for k, v in _ratios(name, outcomes[name]).items()},
     }
-    for path in [runs / recipe / RESULT, *([out] if out else [])]:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    for path in places:
         write_json(path, result)
     return result
 

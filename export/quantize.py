@@ -29,6 +29,7 @@ from export.parity import Parity
 from export.to_onnx import candidate_of, load_trained
 from zoo.artifact import Artifact
 from zoo.golden import Golden
+from zoo.registry import get_spec
 
 PRECISION = "int8"
 MOST_LOST = 0.0002  # of the metric, a fraction
@@ -49,11 +50,12 @@ def export_int8(run: Path, out: Path, data: Any = None) -> Artifact:
         ArtifactError: no checkpoint at ``run``, or ``out`` cannot be written.
         ExportError: the model has no metric to be held to, or would lose too much of it.
     """
+    spec = get_spec(Artifact.load(run, verify=False).recipe["model"])
+    if spec.score is None:
+        raise ExportError(f"{spec.name} has no {PRECISION}: export it in fp32")
     trained = load_trained(run, data)
-    spec, forms = trained.spec, trained.forms
-    form = next((f for f in forms if forms[f].signature(trained.config).max_batch), None)
-    if spec.score is None or form is None:
-        raise ExportError(f"{spec.name} has no score to be held to: export it in fp32")
+    forms = trained.forms
+    form = next(f for f in forms if forms[f].signature(trained.config).max_batch)
     fp32 = candidate_of(trained, form)
     name = f"{fp32.name}-{PRECISION}"
     int8 = replace(fp32, name=name, graph=quantised(fp32, name), expected=None, raw=None)

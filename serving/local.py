@@ -16,6 +16,7 @@ from serving.errors import ModelUnavailable, ServingError, one_line
 from serving.records import Record, Records, rank_arrays, scores_of, to_arrays
 from serving.repository import (
     MODEL_FILE,
+    check_shared,
     list_models,
     load_artifact,
     load_labels,
@@ -138,6 +139,7 @@ class Local:
 
     def _load(self, model: str, version: str) -> _Model:
         artifact = load_artifact(self.repository, model, version)
+        check_shared(self.repository, artifact)
         steps = load_steps(artifact)
         session = None if steps else self._session(model, artifact.path / MODEL_FILE)
         signature = load_signature(artifact)

@@ -33,7 +33,14 @@ NO_VALUES = (*LISTS, dict, set, bytearray)
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 PLAIN = frozenset((str, int, float, bool, type(None)))
 
-_text = lru_cache(maxsize=1 << 16, typed=True)(canonical)  # the values of a log repeat
+UNICODE = "text of valid Unicode"  # JSON can hold half of a surrogate pair, which UTF-8 cannot
+
+
+@lru_cache(maxsize=1 << 16, typed=True)  # the values of a log repeat
+def _text(value: Any) -> str:
+    text = canonical(value)
+    text.encode()
+    return text
 
 
 def to_arrays(signature: Signature, records: Records) -> dict[str, np.ndarray]:
@@ -152,7 +159,11 @@ def _texts(values: Sequence[Any]) -> list[str]:
         for index, value in enumerate(values):
             if isinstance(value, NO_VALUES):
                 raise _Culprit(index, "one value: text, a number, true, false or None")
-    return list(map(_text, values))
+    try:
+        return list(map(_text, values))
+    except UnicodeEncodeError as error:
+        wrong = next(k for k, value in enumerate(values) if canonical(value) == error.object)
+        raise _Culprit(wrong, UNICODE) from None
 
 
 def _list(index: int, value: Any, columns: int) -> list[str]:
@@ -161,7 +172,10 @@ def _list(index: int, value: Any, columns: int) -> list[str]:
     for item in values:
         if isinstance(item, NO_VALUES):
             raise _Culprit(index, "a list of texts and numbers")
-    texts = [text for text in map(_text, values) if text][:columns]
+    try:
+        texts = [text for text in map(_text, values) if text][:columns]
+    except UnicodeEncodeError:
+        raise _Culprit(index, UNICODE) from None
     return texts + [""] * (columns - len(texts))
 
 

@@ -19,12 +19,14 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from serving.errors import ModelUnavailable, ModelUnknown, one_line
-from zoo.artifact import Artifact, ArtifactError
+from zoo.artifact import Artifact, ArtifactError, sha256_file
 from zoo.contract import Signature, near
 from zoo.golden import Golden
 from zoo.steps import Step, read_steps
 
 CONFIG_FILE = "config.pbtxt"
+LABELS_FILE = "labels.txt"
+SHARED = "shared"  # of an artifact's metrics: the sha256 of such files
 MODEL_FILE = "model.onnx"
 VERSIONS_SERVED = 2  # as published configurations say
 
@@ -105,7 +107,7 @@ def load_config(root: Path, model: str) -> Any:
     file = model_folder(root, model) / CONFIG_FILE
     try:
         return text_format.Parse(file.read_text(), model_config_pb2.ModelConfig())
-    except text_format.ParseError as error:
+    except (text_format.ParseError, ValueError, OSError) as error:
         raise ModelUnavailable(
             f"{file} cannot be read ({one_line(error)}): publish it again"
         ) from None
@@ -124,6 +126,21 @@ def load_labels(root: Path, model: str) -> tuple[str, list[str]]:
                 raise ModelUnavailable(f"{file} is missing: publish model '{model}' again")
             return output.name, file.read_text(encoding="utf-8").splitlines()
     return "", []
+
+
+def check_shared(root: Path, artifact: Artifact) -> None:
+    """Check the configuration and the labels, which all versions share, against the latest one's.
+
+    Raises:
+        ModelUnavailable: one is missing, or was changed since it was published.
+    """
+    if artifact.path.name != str(list_versions(root, artifact.model)[-1]):
+        return  # of an earlier version they need not be
+    digests = artifact.metrics.get(SHARED, {})
+    for name in (CONFIG_FILE, LABELS_FILE):
+        file = root / artifact.model / name
+        if name in digests and not (file.is_file() and sha256_file(file) == digests[name]):
+            raise ModelUnavailable(f"{file} is missing or was changed: publish the model again")
 
 
 def load_golden(root: Path, model: str) -> Golden:

@@ -238,6 +238,16 @@ def test_result_of_untrained_or_broken(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="'x' is not trained yet: run 'leanzoo train x'"):
         results.result_of(tmp_path, "x")
     (tmp_path / "x").mkdir()
-    (tmp_path / "x" / results.RESULT).write_text("{")
-    with pytest.raises(ArtifactError, match=r"train.json is broken: run 'leanzoo train x' again"):
-        results.result_of(tmp_path, "x")
+    for content in ("{", "{}", "[]", '{"run": "x"}'):
+        (tmp_path / "x" / results.RESULT).write_text(content)
+        with pytest.raises(ArtifactError, match=r"train.json is broken: run 'leanzoo train x' aga"):
+            results.result_of(tmp_path, "x")
+
+
+def test_json_is_written_whole_or_refused_in_one_line(tmp_path: Path) -> None:
+    results.write_json(tmp_path / "a" / "x.json", {"a": 1})
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["x.json"]
+    for path in (Path("."), tmp_path / "a", tmp_path / "a" / "x.json" / "y.json"):
+        with pytest.raises(ArtifactError, match=f"cannot write {path}: "):
+            results.write_json(path, {})
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["x.json"]

@@ -26,7 +26,10 @@ SAME = [
     ("007", ["007", " 007"]),
     ("10000000000000000", [10**16, 1e16, "10000000000000000.0"]),
     ("2024-05-31", [datetime.date(2024, 5, 31), "2024-05-31"]),
-    ("7", [decimal.Decimal("7.00")]),
+    ("7", [decimal.Decimal("7.00"), decimal.Decimal("7")]),
+    ("3.5", [decimal.Decimal("3.50"), 3.5]),
+    ("1e-05", [decimal.Decimal("0.0000100"), 0.00001]),
+    ("12345678901234567890", [decimal.Decimal("12345678901234567890.0"), 12345678901234567890]),
 ]
 
 
@@ -76,3 +79,10 @@ def test_numbers_are_the_same_in_arrow(values: list[float | None]) -> None:
 )
 def test_other_types_are_the_same_in_arrow(column: pa.Array) -> None:
     assert strings_of(column) == [canonical(value) for value in column.to_pylist()]
+
+
+@given(st.lists(st.decimals(-(10**9), 10**9, places=4) | st.none()))
+def test_decimals_are_the_floats_of_the_same_number(values: list[decimal.Decimal | None]) -> None:
+    floats = [None if value is None else float(value) for value in values]
+    assert [canonical(value) for value in values] == [canonical(number) for number in floats]
+    assert strings_of(pa.array(values, pa.decimal128(20, 4))) == [canonical(v) for v in floats]

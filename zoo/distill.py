@@ -95,6 +95,8 @@ def train(
 def _check(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> None:
     """Refuse before the first epoch what would fail after hours of them."""
     for method in methods:
+        if methods.count(method) > 1:
+            raise RecipeError(f"methods name '{method}' twice: name each once")
         from_table(get_spec(recipe.model).distill_config, recipe.by(method).distill, "--methods")
         if method != VANILLA and recipe.teacher is None:
             raise RecipeError(

@@ -11,6 +11,7 @@ from zoo.artifact import ArtifactError
 from zoo.spec import Recipe
 
 RESULT = "train.json"
+KEYS = frozenset({"recipe", "methods", "metrics", "seeds", "run"})
 
 
 def checkpoint_path(recipe: Recipe, runs: Path) -> Path:
@@ -39,11 +40,13 @@ def result_of(runs: Path, name: str) -> dict[str, Any]:
     """The latest result of training ``name``.
 
     Raises:
-        ArtifactError: it was not trained yet.
+        ArtifactError: it was not trained yet, or the file is no result.
     """
     path = runs / name / RESULT
     try:
-        result: dict[str, Any] = json.loads(path.read_text())
+        result = json.loads(path.read_text())
+        if not isinstance(result, dict) or not KEYS.issubset(result):
+            raise ValueError
     except FileNotFoundError:
         raise ArtifactError(f"'{name}' is not trained yet: run 'leanzoo train {name}'") from None
     except ValueError:
@@ -52,11 +55,31 @@ def result_of(runs: Path, name: str) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    """Write JSON so that a reader sees the old file or the new one, never half of it.
+
+    Raises:
+        ArtifactError: it cannot be written.
+    """
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    check_place(path)
     scratch = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+        scratch.write_text(text)
         scratch.replace(path)
     except OSError as error:
-        raise ArtifactError(f"cannot write {path}: {error.strerror}; free space") from None
+        why = error.strerror or error
+        raise ArtifactError(f"cannot write {path}: {why}; choose another place") from None
+
+
+def check_place(path: Path) -> None:
+    """Refuse where no file can be written, at best before the work whose result it is for.
+
+    Raises:
+        ArtifactError: ``path`` is a folder, or would have to be inside a file.
+    """
+    if path.is_dir():
+        raise ArtifactError(f"cannot write {path}: it is a folder; name a file in it")
+    above = next(folder for folder in path.parents if folder.exists())
+    if not above.is_dir():
+        raise ArtifactError(f"cannot write {path}: {above} is no folder; choose another place")

@@ -6,6 +6,7 @@ A vocabulary is made from the strings of a log and asked with the values of a re
 
 from __future__ import annotations
 
+import decimal
 import numbers
 import re
 from typing import Any
@@ -22,12 +23,15 @@ def canonical(value: Any) -> str:
     """The string that stands for a value in a vocabulary; empty for a missing one.
 
     Whole numbers lose their decimal point, texts their surrounding spaces; None and NaN are
-    missing. ``007`` stays: leading zeros are part of a name.
+    missing. ``007`` stays: leading zeros are part of a name. A decimal is the float it is nearest
+    to, as which it would be asked for.
     """
     if value is None or value != value:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, decimal.Decimal):
+        value = int(value) if value.is_finite() and value % 1 == 0 else float(value)
     if isinstance(value, numbers.Integral):
         return str(int(value))
     if isinstance(value, numbers.Real):

@@ -60,6 +60,19 @@ def test_untrained(tmp_path: Path) -> None:
         open_pair("mlp-toy", tmp_path, threads=1)
 
 
+def test_where_nothing_can_be_written_nothing_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ladder, "open_pair", None)
+    (tmp_path / "file").touch()
+    for out, message in ((tmp_path, "it is a folder"), (tmp_path / "file" / "x", "is no folder")):
+        with (
+            Progress(disable=True) as bars,
+            pytest.raises(ArtifactError, match=f"cannot write {out}: .*{message}"),
+        ):
+            bench("mlp-toy", tmp_path, out, True, 1, bars)
+
+
 def test_without_a_teacher(tmp_path: Path) -> None:
     with Progress(disable=True) as bars:
         train(STUDENT, [2022], ["vanilla"], False, Workshop(tmp_path, "cpu", bars))

@@ -247,6 +247,7 @@ FAILURES: dict[str, tuple[list[str], int, str]] = {
     "draft without label": (["data", "schema", "log.csv"], 2, "schema LOG --label COLUMN"),
     "draft of no column": (["data", "schema", "log.csv", "--label", "clack"], 1, "clack"),
     "label alone": (["data", "clicks", "--label", "click"], 2, "it belongs to 'leanzoo data sche"),
+    "capitals": (["data", "LOG.CSV"], 1, "draft one with 'leanzoo data schema LOG.CSV"),
     "log as dataset": (["data", "log.csv"], 1, "draft one with 'leanzoo data schema log.csv"),
     "dataset": (["data", "ml10k"], 1, "unknown dataset 'ml10k': did you mean ml100k"),
 }
@@ -276,6 +277,45 @@ def test_precisions(leanzoo: Leanzoo, clicks: Published) -> None:
     export = ("export", RECIPE, "--runs", clicks.runs, "--precision")
     assert_one_line(leanzoo(*export, "int4"), "precision is 'int4': expected fp32, int8 or both")
     assert_one_line(leanzoo(*export, "int8", "--forms", "rows"), "leave out --forms, or add fp32")
+
+
+def test_an_int8_that_fails_leaves_nothing_behind(
+    leanzoo: Leanzoo, monkeypatch: pytest.MonkeyPatch, clicks: Published, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("export.quantize.MOST_LOST", -1)
+    shutil.copytree(clicks.runs, tmp_path / "runs")
+    exports = tmp_path / "runs" / RECIPE / "onnx"
+    shutil.rmtree(exports)
+    export = ("export", RECIPE, "--runs", tmp_path / "runs", "--precision", "fp32,int8")
+    assert_one_line(leanzoo(*export), "keep fp32")
+    assert not exports.exists()
+
+
+def test_the_first_step_of_a_raw_model_names_the_whole(leanzoo: Leanzoo, clicks: Published) -> None:
+    asked = ("--rows", "0", "--local", "--repository", clicks.repository)
+    assert_one_line(leanzoo("predict", f"{RECIPE}-encode", *asked), f"{RECIPE}-raw: ask that")
+
+
+def test_half_a_character_is_refused(leanzoo: Leanzoo, clicks: Published, tmp_path: Path) -> None:
+    (tmp_path / "given.json").write_text('[{"user": "\\ud800"}]')
+    asked = ("--input", tmp_path / "given.json", "--local", "--repository", clicks.repository)
+    outcome = leanzoo("predict", f"{RECIPE}-raw", *asked)
+    assert_one_line(outcome, "field 'user' is '\\ud800': expected text of valid Unicode")
+
+
+def test_a_form_that_does_not_suit_is_said(leanzoo: Leanzoo, tmp_path: Path, log: Path) -> None:
+    (tmp_path / "s.toml").write_text(
+        'label = "click"\n[fields]\nuser = {}\nprice = { kind = "numeric", role = "item" }\n'
+    )
+    places = ("--runs", tmp_path / "runs", "--json")
+    own = ("--data", log, "--schema", tmp_path / "s.toml", "--methods", "vanilla")
+    leanzoo("train", "finalmlp", *own, *QUICK, *places)
+    outcome = leanzoo("export", "finalmlp-my-log", *places)
+    assert outcome.err == (
+        "finalmlp-my-log has no form 'rank', which is for one request and many candidates, where "
+        "both have categorical or multi fields\n"
+    )
+    assert all("rank" not in row["model"] for row in outcome.json["exports"])
 
 
 def test_exports_of_earlier_weights_are_not_published(

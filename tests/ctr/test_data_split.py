@@ -14,6 +14,7 @@ import pytest
 from zoo.families.ctr import log as log_module
 from zoo.families.ctr.schema import parse
 from zoo.families.ctr.survey import Source
+from zoo.sources import DataError
 
 ROWS = 3000
 
@@ -85,6 +86,13 @@ def test_no_training_row_is_later_than_a_test_row(form: str, tmp_path: Path) -> 
     seen = when // 24 if form == "dates" else when
     assert seen[parts == 0].max() <= seen[parts == 1].min()
     assert seen[parts == 1].max() <= seen[parts == 2].min()
+
+
+@pytest.mark.parametrize("kind", [pa.time32("s"), pa.duration("us")], ids=str)
+def test_times_of_day_and_durations_do_not_split(kind: pa.DataType, tmp_path: Path) -> None:
+    path = log(tmp_path / "a.parquet", when=pa.array(range(ROWS), kind))
+    with pytest.raises(DataError, match="'when' is of type .*: expected dates or timestamps"):
+        parts_of(path, by="time", column="when")
 
 
 def test_rows_of_the_same_time_stay_in_the_order_of_the_log(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,39 @@ def test_odd_names_are_quoted(tmp_path: Path) -> None:
     log: Columns = {name: rng.integers(0, 9, ROWS) for name in names}
     schema = drafted(write(tmp_path / "log.csv", {"click": rng.integers(0, 2, ROWS), **log}))
     assert tuple(field.name for field in schema.fields) == names
+
+
+STRANGE: list[tuple[Any, str]] = [
+    (pa.array([[[1]]] * ROWS), "nested: flatten it to use it"),
+    (pa.array([{"a": 1}] * ROWS), "nested: flatten it to use it"),
+    (pa.array([[("a", 1)]] * ROWS, pa.map_(pa.string(), pa.int64())), "nested: flatten it"),
+    (pa.array([b"\xff"] * ROWS), "bytes that are no UTF-8 text"),
+    (pa.array([b"\xff\xfe"] * ROWS, pa.binary(2)), "bytes that are no UTF-8 text"),
+    (pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(16)] * ROWS, pa.binary(16))), "of"),
+    (np.append(np.arange(ROWS - 1) / 2, np.inf), "numbers, not all of them finite"),
+    (pa.array(range(ROWS), pa.time32("s")), "times of day or durations"),
+    (pa.array(range(ROWS), pa.duration("us")), "times of day or durations"),
+]
+
+
+@pytest.mark.parametrize(("values", "why"), STRANGE, ids=lambda v: str(getattr(v, "type", "")))
+def test_what_cannot_be_used_is_left_out_with_a_reason(
+    values: Any, why: str, tmp_path: Path
+) -> None:
+    log = {"click": np.arange(ROWS) % 2, "user": np.arange(ROWS) % 99, "event_time": values}
+    text = draft(write(tmp_path / "log.parquet", log), "click")
+    assert f"# event_time: {why}" in text.split("# Left out:\n")[1]
+    schema = parse(tomllib.loads(text), "draft")
+    assert schema.split.by == "random"
+    assert [field.name for field in schema.fields] == ["user"]
+
+
+@pytest.mark.parametrize("name", ["UP.CSV", "UP.CSV.GZ", "UP.PQ"])
+def test_suffixes_may_be_in_capitals(name: str, tmp_path: Path) -> None:
+    made = write(tmp_path / {"UP.PQ": "log.parquet"}.get(name, "log.csv"), columns())
+    content = made.read_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("GZ") else content)
+    assert drafted(tmp_path / name) == drafted(made)
 
 
 @pytest.mark.parametrize(

@@ -111,5 +111,5 @@ def test_refused_when_the_metric_moves(
 
 
 def test_model_without_a_score_is_refused(student: Path, data: Any, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="mlp has no score to be held to: export it in fp32"):
+    with pytest.raises(ExportError, match="mlp has no int8: export it in fp32"):
         export_int8(student, tmp_path, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from serving.errors import ModelUnavailable, ModelUnknown, RequestRefused
 from serving.local import Local
+from zoo.artifact import Artifact, sha256_file
 
 NAMES = ["mlp-tiny", "mlp-nodes", "embed-tiny", "encode-tiny", "clicks", "clicks-raw"]
 
@@ -74,6 +76,19 @@ def test_changed_model_is_refused(repository: Path, tiny_models: dict) -> None:
         local.infer("mlp-tiny", tiny_models["mlp-tiny"].signature.sample(1))
     with pytest.raises(ModelUnknown, match="did you mean"):
         local.signature("mlp")
+
+
+def test_changed_files_of_all_versions_are_refused(repository: Path, tiny_models: dict) -> None:
+    rows = tiny_models["mlp-tiny"].signature.sample(1)
+    folder = repository / "mlp-tiny"
+    artifact = Artifact.load(folder / "1")
+    shared = {name: sha256_file(folder / name) for name in ("config.pbtxt", "labels.txt")}
+    replace(artifact, metrics={"shared": {**shared, "card.md": "0"}}).write(folder / "1")
+    assert len(Local(repository).classify("mlp-tiny", rows)) == 1
+    for name, content in (("labels.txt", b""), ("config.pbtxt", b"\xff\xfe")):
+        (folder / name).write_bytes(content)
+        with pytest.raises(ModelUnavailable, match=f"{name} is missing or was changed: publish"):
+            Local(repository).classify("mlp-tiny", rows)
 
 
 def test_imports_neither_torch_nor_export() -> None:

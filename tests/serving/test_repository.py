@@ -96,6 +96,9 @@ def test_damage_is_named(repository: Path) -> None:
     (repository / "embed-tiny" / "config.pbtxt").write_text("max_batch: 1")
     with pytest.raises(ModelUnavailable, match=r"config\.pbtxt cannot be read.*max_batch"):
         repo.load_config(repository, "embed-tiny")
+    (repository / "embed-tiny" / "config.pbtxt").write_bytes(b"\xff\xfe")
+    with pytest.raises(ModelUnavailable, match=r"config\.pbtxt cannot be read.*publish it again"):
+        repo.load_config(repository, "embed-tiny")
     shutil.rmtree(repository / "mlp-nodes" / "1")
     with pytest.raises(ModelUnavailable, match="mlp-nodes' has no versions"):
         repo.load_artifact(repository, "mlp-nodes")

@@ -112,4 +112,4 @@ EXTRAS = {
 
 def emit(value: Any) -> None:
     """Print the one JSON object of a verb called with ``--json``."""
-    print(json.dumps(value, allow_nan=False))
+    print(json.dumps(value, allow_nan=False), flush=True)  # into a pipe, serve goes on behind it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,8 @@ Arrays = dict[str, "np.ndarray"]
 SCORE = "score"  # the output of models whose rows have no labels
 RANKING = ("request", "candidates")  # keys of a ranking request of raw values
 LABELS, RANKED = 3, 10  # shown unless asked for otherwise
+RAW, ENCODE = "-raw", "-encode"  # models of raw values, and the first of their two steps
+DAMAGED = (OSError, ValueError, TypeError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile)
 
 
 @app.command()
@@ -154,8 +157,8 @@ def _read(path: Path) -> Any:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-        given = json.loads(path.read_text())
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        given = json.loads(path.read_text(encoding="utf-8-sig"))
+    except DAMAGED as error:
         raise SignatureError(
             f"cannot read {path} ({error}): expected an .npz file, or JSON"
         ) from None
@@ -184,7 +187,8 @@ def typed(given: Any, signature: Signature) -> Arrays:
         raise SignatureError("rows of unequal length: expected one array per input") from None
     for spec in signature.inputs:
         if spec.name in arrays and np.can_cast(arrays[spec.name].dtype, spec.dtype, "same_kind"):
-            arrays[spec.name] = arrays[spec.name].astype(spec.dtype)
+            with np.errstate(over="ignore"):  # becomes infinite, which is refused
+                arrays[spec.name] = arrays[spec.name].astype(spec.dtype)
     return arrays
 
 
@@ -232,5 +236,8 @@ def dataset_rows(model: str, repository: Path, ids: list[int]) -> Arrays:
         if form.raw and [tensor.columns for tensor in inputs] == [t.columns for t in taken]:
             raw = form.raw(data, config, np.array(ids))
             return {to.name: raw[of.name] for of, to in zip(inputs, taken, strict=True)}
+    if model.endswith(ENCODE):
+        whole = model.removesuffix(ENCODE) + RAW
+        raise SignatureError(f"{model} is the first step of {whole}: ask that for --rows")
     names = ", ".join(tensor.name for tensor in taken)
     raise SignatureError(f"{model} takes {names}, which no form of {recipe.model} makes")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 EXPORTS = "onnx"
 FP32, INT8 = "fp32", "int8"
 
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+
 
 @app.command()
 def export(
@@ -44,11 +46,14 @@ def export(
 ) -> None:
     """Export a trained student to ONNX, through the parity gate.
 
-    At least 1,000 real rows at batches 1, 2, 3, 7 and max must give the trained model's answers,
-    and raw values those of their ids; int8 must keep the test metric. Nothing is written otherwise.
+    1,000 real rows, or all there are, at batches 1, 2, 3, 7 and max must give the trained model's
+    answers, and raw values those of their ids; int8 must keep the test metric. Nothing is written
+    otherwise.
     """
     chosen = forms.split(",") if forms else None
     artifacts = export_recipe(recipe, runs, chosen, precision.split(","))
+    if not chosen and FP32 in precision:
+        _say_unsuited(recipe, artifacts)
     rows = [{"model": a.model, "artifact": str(a.path), **a.metrics} for a in artifacts]
     if json:
         return emit({"recipe": recipe, "exports": rows})
@@ -62,6 +67,17 @@ def export(
         found += f"; batch 1 in process: {row['p50_batch1_us']:.0f} µs p50"
         stdout().print(found, highlight=False)
     return None
+
+
+def _say_unsuited(recipe: str, artifacts: list[Artifact]) -> None:
+    """Say which forms a model has not, and what they are for."""
+    from zoo.registry import get_spec
+
+    made = {artifact.metrics["form"] for artifact in artifacts}
+    for form, known in get_spec(artifacts[0].recipe["model"]).exports.items():
+        if known.served and form not in made:
+            line = f"{recipe} has no form '{form}', which is for {known.doc}"
+            stderr().print(line, highlight=False, soft_wrap=True)
 
 
 def export_recipe(
@@ -90,8 +106,9 @@ def export_recipe(
     run, out = runs / result_of(runs, name)["run"], runs / name / EXPORTS
     with progress() as bars:
         bars.add_task(f"{name} export", total=None)
-        artifacts = export_checkpoint(run, forms, out) if FP32 in precisions else []
-        return [*artifacts, *([export_int8(run, out)] if INT8 in precisions else [])]
+        int8 = [export_int8(run, out)] if INT8 in precisions else []  # may fail for its metric
+        fp32 = export_checkpoint(run, forms, out) if FP32 in precisions else []
+        return [*fp32, *int8]
 
 
 @app.command()
@@ -141,8 +158,8 @@ def publish_recipe(name: str, runs: Path, repository: Path) -> list[Any]:
 def serve(
     models: Annotated[list[str] | None, typer.Argument(help="Models; default: all.")] = None,
     repository: Repository = REPOSITORY,
-    http_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
-    grpc_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8001,
+    http_port: Port = 8000,
+    grpc_port: Port = 8001,
     json: Json = False,
 ) -> None:
     """Serve the model repository with Triton on loopback until Ctrl-C."""
@@ -151,12 +168,12 @@ def serve(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with running(repository, models or None, http_port, grpc_port) as triton:
         served = {"models": triton.names, "grpc": triton.grpc_url, "http": triton.http_url}
-        if json:
-            emit(served)
-        else:
-            stderr().print(f"serving {', '.join(triton.names)}", highlight=False)
-            stderr().print(f"gRPC {triton.grpc_url}, HTTP {triton.http_url}; Ctrl-C stops it")
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt):  # who reads that it serves may stop it at once
+            if json:
+                emit(served)
+            else:
+                stderr().print(f"serving {', '.join(triton.names)}", highlight=False)
+                stderr().print(f"gRPC {triton.grpc_url}, HTTP {triton.http_url}; Ctrl-C stops it")
             triton.wait()
 
 

@@ -128,7 +128,7 @@ def _check_no_log(name: str) -> None:
     """Refuse a click log of the user's own, which nothing can be said of without a schema."""
     from zoo.sources import DataError
 
-    if name.endswith(LOGS):
+    if name.lower().endswith(LOGS):
         raise DataError(
             f"{name} is a click log, whose columns a schema describes: draft one with "
             f"'leanzoo data schema {name} --label COLUMN'"
@@ -149,7 +149,8 @@ def train(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds; the recipe's and the next ones.")] = 1,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="First seed, instead of the recipe's.")
+        int | None,
+        typer.Option(min=0, max=2**31 - 1, help="First seed, instead of the recipe's."),
     ] = None,
     methods: Annotated[
         str | None,

@@ -16,6 +16,7 @@ from zoo.families.ctr.log import Place
 from zoo.families.ctr.schema import SEPARATOR
 from zoo.values import FALSE, LARGEST, MISSING, SPACES, TRUE, WHOLE, ZERO, canonical
 
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
 CLICKS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0}
 
 
@@ -50,9 +51,10 @@ def plain(column: pa.Array, place: Place) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
+    binary = pa.types.is_fixed_size_binary(kind)
     texts = (pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view())
     try:
-        return column.cast(pa.string()) if kind in texts else column
+        return column.cast(pa.string()) if binary or kind in texts else column
     except pa.ArrowInvalid:
         raise place.unfit(kind, "UTF-8 text") from None
 
@@ -157,7 +159,7 @@ def numbers(column: pa.Array, place: Place) -> np.ndarray:
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
     found = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    too_large = np.abs(found) > np.finfo(np.float32).max
+    too_large = np.abs(found) > LARGEST_NUMBER
     if too_large.any():
         row = int(too_large.argmax())
         raise place.error(row, float(found[row]), "a finite number")

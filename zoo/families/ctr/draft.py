@@ -29,6 +29,14 @@ EPOCHS = ((3e8, 3e9), (3e11, 3e12), (3e14, 3e15), (3e17, 3e18))  # seconds to na
 FEW = 50  # different whole numbers that are rather names than amounts
 FEW_AMOUNTS = 10  # the same where the column is named like an amount
 UNIQUE = 0.98  # of the rows having a value of their own: an id of the row
+USELESS = {
+    "date": "dates; write them as 2024-05-31 to split by them",
+    "span": "times of day or durations; make numbers of them to use them",
+    "infinite": "numbers, not all of them finite; clean them to use them",
+    "bytes": "bytes that are no UTF-8 text; decode them to use them",
+    "nested": "nested: flatten it to use it",
+    "strange": "of a type that cannot be read; convert it to use it",
+}
 RARE = 0.5  # of the values standing in one row alone: worth a minimum count
 
 
@@ -109,8 +117,8 @@ def _line(facts: Facts) -> Line:
         return Line(facts.name, "", "empty")
     if facts.distinct == 1 and facts.present == facts.rows:
         return Line(facts.name, "", f"always {_quoted(facts.example)}")
-    if facts.kind == "date":
-        return Line(facts.name, "", "dates; write them as 2024-05-31 to split by them")
+    if facts.kind in USELESS:
+        return Line(facts.name, "", USELESS[facts.kind])
     if _is_time(facts):
         return Line(facts.name, "", "a time; make an hour, a weekday or an age of it to use it")
     kind = _kind(facts)

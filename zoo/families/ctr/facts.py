@@ -6,14 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoo.families.ctr.cells import MISSING, clicks, coded, plain
+from zoo.families.ctr.cells import LARGEST_NUMBER, MISSING, clicks, coded, plain
 from zoo.families.ctr.log import Place, open_log
-from zoo.families.ctr.times import to_time
+from zoo.families.ctr.times import is_dated, to_time
 from zoo.sources import DataError
 from zoo.values import SPACES
 
@@ -32,8 +33,10 @@ class Facts:
         present: of them with a value.
         distinct: different values; of a list, different entries.
         once: values that stand in one row alone.
-        kind: ``list``, ``time``, ``date`` (in a form that is not understood), ``number`` or
-            ``text``.
+        kind: ``list``, ``time``, ``number`` or ``text``; or of no use as it stands: ``date`` (in a
+            form that is not understood), ``span`` (a time of day or a duration), ``infinite``
+            (numbers, not all of them finite), ``bytes`` (that are no text), ``nested``, or
+            ``strange`` (of a type that Arrow cannot count).
         example: the most frequent value.
         separator: of a text that holds several values; empty for one value.
         whole: all numbers are whole.
@@ -74,7 +77,29 @@ def look(path: Path, label: str) -> list[Facts]:
         if rows >= SAMPLE_ROWS:
             break
     places = [Place(path, name) for name in log.columns if name != label]
-    return [_facts(place.column, _column(batches, place)) for place in places]
+    return [_facts(place, batches) for place in places]
+
+
+def _facts(place: Place, batches: Sequence[pa.RecordBatch]) -> Facts:
+    try:
+        column = _column(batches, place)
+        if not _is_deep(column.type):
+            return _counted(place.column, column)
+        kind = "nested"
+    except DataError:
+        kind = "bytes"
+    except pa.ArrowNotImplementedError:
+        kind = "strange"
+    rows = sum(batch.num_rows for batch in batches)
+    return Facts(place.column, rows, present=rows, distinct=rows, once=0, kind=kind, example="")
+
+
+def _is_deep(kind: pa.DataType) -> bool:
+    """Whether a column holds more than a value, or a list of values, per row."""
+    if not pa.types.is_nested(kind):
+        return False
+    no_list = pa.types.is_struct(kind) or pa.types.is_map(kind) or pa.types.is_union(kind)
+    return no_list or pa.types.is_nested(kind.value_type)
 
 
 def _column(batches: Sequence[pa.RecordBatch], place: Place) -> pa.Array:
@@ -83,7 +108,7 @@ def _column(batches: Sequence[pa.RecordBatch], place: Place) -> pa.Array:
     return pc.utf8_trim(column, characters=SPACES) if pa.types.is_string(column.type) else column
 
 
-def _facts(name: str, column: pa.Array) -> Facts:
+def _counted(name: str, column: pa.Array) -> Facts:
     if pa.types.is_nested(column.type):
         lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
         values, present = coded(pc.list_flatten(column)), int((lengths > 0).sum())
@@ -108,21 +133,29 @@ def _with_kind(
     if pa.types.is_nested(stored):
         return Facts(**base, kind="list")
     is_text = pa.types.is_string(stored)
-    if pa.types.is_temporal(stored) or (is_text and to_time(distinct) is not None):
+    if is_dated(stored) or (is_text and to_time(distinct) is not None):
         return Facts(**base, kind="time")
+    if pa.types.is_temporal(stored):
+        return Facts(**base, kind="span")
     said = pc.is_in(pc.utf8_lower(distinct), pa.array(MISSING)).to_numpy(zero_copy_only=False)
     numbers = None if pa.types.is_boolean(stored) else _numbers(distinct.filter(pa.array(~said)))
     if numbers is not None and len(numbers):
-        counts = counts[~said]
-        base |= {"present": int(counts.sum()), "distinct": len(counts)}
-        whole = bool((numbers == np.trunc(numbers)).all())
-        order = np.argsort(numbers)
-        middle = np.searchsorted(np.cumsum(counts[order]), counts.sum() / 2)
-        low, median, high = numbers[order[[0, middle, -1]]].tolist()
-        return Facts(**base, kind="number", whole=whole, low=low, median=median, high=high)
+        return _of_numbers(base, numbers, counts[~said])
+    if pa.types.is_floating(stored) and len(said) > said.sum():
+        return Facts(**base, kind="infinite")
     if pc.all(pc.match_substring_regex(distinct, f"^{SLASHED}$")).as_py():
         return Facts(**base, kind="date")
     return Facts(**base, kind="text", separator=_separator(distinct) if is_text else "")
+
+
+def _of_numbers(base: dict[str, Any], numbers: np.ndarray, counts: np.ndarray) -> Facts:
+    """The facts of numbers, each of which stands in ``counts`` rows."""
+    base |= {"present": int(counts.sum()), "distinct": len(counts)}
+    whole = bool((numbers == np.trunc(numbers)).all())
+    order = np.argsort(numbers)
+    middle = np.searchsorted(np.cumsum(counts[order]), counts.sum() / 2)
+    low, median, high = numbers[order[[0, middle, -1]]].tolist()
+    return Facts(**base, kind="number", whole=whole, low=low, median=median, high=high)
 
 
 def _numbers(distinct: pa.StringArray) -> np.ndarray | None:
@@ -133,7 +166,7 @@ def _numbers(distinct: pa.StringArray) -> np.ndarray | None:
         found = distinct.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
         return None
-    return found if np.isfinite(found).all() else None
+    return found if (np.abs(found) <= LARGEST_NUMBER).all() else None
 
 
 def _separator(distinct: pa.StringArray) -> str:

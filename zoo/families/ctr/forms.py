@@ -128,7 +128,7 @@ SINGLE = {"rows": ROWS}
 FINALMLP = {
     "rows": ROWS,
     "rank": Export(
-        "one request, many candidates",
+        "one request and many candidates, where both have categorical or multi fields",
         rank_signature,
         rank.RankFinalMLP,
         rank_rows,

@@ -82,7 +82,7 @@ class Log:
                     f"{near(name, self.columns)} Mend the log or the schema"
                 )
         start = 0
-        read = _parquet if self.path.name.endswith(PARQUET) else _csv
+        read = _parquet if _ends(self.path, PARQUET) else _csv
         for batch in read(self.path, list(columns)):
             if batch.num_rows:
                 yield start, batch
@@ -99,9 +99,9 @@ def open_log(path: Path) -> Log:
     """
     if not path.is_file():
         raise DataError(f"no file {path}: expected a click log; check the path")
-    if path.name.endswith(PARQUET):
+    if _ends(path, PARQUET):
         log = _open_parquet(path)
-    elif path.name.endswith(CSV):
+    elif _ends(path, CSV):
         log = Log(path, tuple(_open_csv(path, None, []).schema.names))
     else:
         raise DataError(
@@ -117,6 +117,10 @@ def open_log(path: Path) -> Log:
     return log
 
 
+def _ends(path: Path, suffixes: tuple[str, ...]) -> bool:
+    return path.name.lower().endswith(suffixes)
+
+
 def _open_csv(
     path: Path, columns: list[str] | None, broken: list[pyarrow.csv.InvalidRow]
 ) -> pyarrow.csv.CSVStreamingReader:
@@ -129,7 +133,7 @@ def _open_csv(
     names = columns or []
     try:
         return pyarrow.csv.open_csv(
-            path,
+            pa.input_stream(path, compression="gzip" if _ends(path, (".gz",)) else None),
             pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
             pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
             pyarrow.csv.ConvertOptions(

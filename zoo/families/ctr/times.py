@@ -26,7 +26,7 @@ def times(log: Log, column: str) -> np.ndarray:
         place = Place(log.path, column, start)
         cells = plain(batch.column(0), place)
         if dated is None:
-            dated = _is_dated(cells)
+            dated = _are_dated(cells, place)
         when = _dates(cells, place) if dated else numbers(cells, place)
         if np.isnan(when).any():
             row = int(np.isnan(when).argmax())
@@ -35,10 +35,21 @@ def times(log: Log, column: str) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _is_dated(cells: pa.Array) -> bool:
-    """Whether cells are dates rather than numbers; the first that is not empty tells."""
-    if pa.types.is_temporal(cells.type):
+def is_dated(kind: pa.DataType) -> bool:
+    """Whether values of a type are dates, with or without a time of day."""
+    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
+
+
+def _are_dated(cells: pa.Array, place: Place) -> bool:
+    """Whether cells are dates rather than numbers; the first that is not empty tells.
+
+    Raises:
+        DataError: times of day, or durations.
+    """
+    if is_dated(cells.type):
         return True
+    if pa.types.is_temporal(cells.type):
+        raise place.unfit(cells.type, "dates or timestamps")
     if not pa.types.is_string(cells.type):
         return False
     texts = pc.utf8_trim(cells, characters=SPACES)
@@ -65,7 +76,7 @@ def _dates(cells: pa.Array, place: Place) -> np.ndarray:
         if parsed is None:
             raise _first_wrong(texts, place)
         cells = parsed
-    elif pa.types.is_date(cells.type) or pa.types.is_timestamp(cells.type):
+    else:
         cells = cells.cast(pa.timestamp("us", getattr(cells.type, "tz", None)), safe=False)
     micros = pc.cast(cells, pa.int64(), safe=False).cast(pa.float64(), safe=False)
     return micros.to_numpy(zero_copy_only=False)

@@ -121,7 +121,7 @@ def _logits(config: TeacherConfig, nodes: str) -> TensorSpec:
 STUDENT_FORMS = {
     "dense": Export("raw feature rows", dense_signature, DenseStudent, dense_rows),
     "sparse": Export(
-        "ids and values of the non-zero features",
+        "ids and values of the features that are not zero, where most are",
         sparse_signature,
         SparseStudent,
         sparse_rows,
