@@ -72,7 +72,8 @@ def test_nothing_outlives_the_parent(
     repository: Path, tmp_path: Path, ending: signal.Signals
 ) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from serving.triton import Triton\n"
+        "import signal, sys, time; from pathlib import Path; from serving.triton import Triton\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "with Triton(Path(sys.argv[1]), ['mlp-tiny']):\n"
         "    print('ready', flush=True); time.sleep(600)"
     )
