@@ -78,7 +78,7 @@ def _header(recipe: dict[str, Any]) -> str:
 
 def _dataset(recipe: dict[str, Any]) -> str:
     """A known dataset, or the name of the user's own file, whose folder is nobody's business."""
-    own = recipe["dataset_sha256"]
+    own = recipe.get("dataset_sha256")
     return PurePath(recipe["dataset"]).name if own else str(recipe["dataset"])
 
 
@@ -183,7 +183,7 @@ def _parity(metrics: dict[str, Any], signature: Signature) -> str:
 def _commands(recipe: dict[str, Any], result: dict[str, Any]) -> str:
     verbs = ("train", "export", "publish")
     lines = "\n".join(f"leanzoo {verb} {result['recipe']}" for verb in verbs)
-    if recipe["dataset_sha256"]:
+    if recipe.get("dataset_sha256"):
         schema = " --schema SCHEMA" if recipe["data"].get("schema") else ""
         own = f"leanzoo train RECIPE --data {_dataset(recipe)}{schema}"
         lines = lines.replace(f"leanzoo train {result['recipe']}", own)

@@ -37,7 +37,8 @@ def imported(module: str) -> set[str]:
 
 
 def test_a_change_of_code_is_a_change_of_the_cache_s_names() -> None:
-    assert imported("encode") | {"encode"} == set(ENCODERS) | {"waiting"}
+    ours = imported("encode") | {"encode", "../../values"}
+    assert ours == set(ENCODERS) | {"waiting"}
     makers = imported("datasets") | set().union(*map(imported, MAKERS))
     assert makers == set(MAKERS)
 

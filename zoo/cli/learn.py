@@ -57,7 +57,7 @@ def own_recipes(runs: Path) -> dict[str, Recipe]:
             run = runs / result_of(runs, name)["run"]
             found[name] = recipe_of(Artifact.load(run, verify=False))
         except ArtifactError as error:
-            stderr().print(f"{name}: {error}", highlight=False)
+            stderr().print(f"{name}: {error}", highlight=False, soft_wrap=True)
     return {name: recipe for name, recipe in found.items() if recipe.dataset_sha256}
 
 
@@ -120,7 +120,8 @@ def _describe(datasets: list[str] | None, json: bool) -> None:
     for row in found:
         stdout().print(f"{row['dataset']}: {row['licence']}", highlight=False)
     for miss in failed:
-        stderr().print(f"{miss['dataset']}: not to be had: {miss['error']}", highlight=False)
+        text = f"{miss['dataset']}: not to be had: {miss['error']}"
+        stderr().print(text, highlight=False, soft_wrap=True)
     return None
 
 

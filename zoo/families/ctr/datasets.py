@@ -20,7 +20,8 @@ GENERATED = "generated here, free of any"
 MAKERS = ("movielens", "toy", "widelog")
 ENCODERS = (
     *("cells", "encode", "layout", "log", "parts", "schema", "split", "survey", "times"),
-    *("vocabulary", "../../values"),
+    "vocabulary",
+    "../../values",  # of zoo: how a value is written
 )
 
 
