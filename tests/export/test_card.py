@@ -119,6 +119,21 @@ def test_card_of_a_click_model(tmp_path: Path) -> None:
     assert "classes" not in text
 
 
+def test_card_of_the_user_s_own_data_names_no_folder(tmp_path: Path) -> None:
+    """And its commands are ones that work: no recipe is called after a file."""
+    own = {
+        "dataset": "/home/me/secret/ads.csv",
+        "dataset_sha256": "ab",
+        "data": {"schema": {"a": 1}},
+    }
+    model = click_model(tmp_path, RAW)
+    text = card(RESULT, replace(model, recipe={**RECIPE, **own}))
+    assert "secret" not in text
+    assert "- ads.csv" in text
+    assert "leanzoo train RECIPE --data ads.csv --schema SCHEMA" in text
+    assert "leanzoo export finalmlp-ads" in text
+
+
 def test_card_of_a_ranking_model(tmp_path: Path) -> None:
     text = card(RESULT, click_model(tmp_path, RANK))
     call = "{'user': 'u1'}, [{'tags': ['red']}, {'tags': []}]"
