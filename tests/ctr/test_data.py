@@ -317,17 +317,6 @@ def test_a_log_without_numbers_has_an_empty_matrix(tmp_path: Path) -> None:
     assert data.raw(np.arange(2))["numeric"].shape == (2, 0)
 
 
-def test_a_log_of_one_s_own_is_described(tmp_path: Path) -> None:
-    own(tmp_path / "log.csv")
-    (tmp_path / "s.toml").write_text('label = "click"\n[fields]\nuser = {}\nhour = {}\n')
-    facts = describe(str(tmp_path / "log.csv"), tmp_path / "s.toml")
-    assert (facts["rows"], facts["fields"], facts["licence"]) == (ROWS, 2, "the user's own")
-    with pytest.raises(DataError, match="log.csv has no schema"):
-        describe(str(tmp_path / "log.csv"))
-    with pytest.raises(DataError, match="no file .*none.csv"):
-        describe(str(tmp_path / "none.csv"))
-
-
 def test_clicks() -> None:
     facts = describe("clicks")
     assert list(facts) == [

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from zoo.artifact import sha256_file
 from zoo.registry import get_recipe, list_models, list_recipes, read_schema
@@ -64,7 +62,7 @@ def _moved(recipe: Recipe, data: Path, schema: Path | None) -> Recipe:
     """The recipe and its teacher's on a file of the user's, and named after it."""
     if not data.is_file():
         raise DataError(f"no file {data}: give the path of your own data")
-    described = {"schema": _ordered(read_schema(recipe.model, schema, data))} if schema else {}
+    described = {"schema": read_schema(recipe.model, schema, data)} if schema else {}
     tag = _tag(data)
     if f"{recipe.model}-{tag}" in list_recipes():
         raise DataError(f"the zoo has a model named after {data.name}: rename the file")
@@ -74,13 +72,6 @@ def _moved(recipe: Recipe, data: Path, schema: Path | None) -> Recipe:
         return replace(one, name=name, data=settings, teacher=one.teacher and moved(one.teacher))
 
     return moved(recipe.using(dataset=str(data.resolve()), dataset_sha256=sha256_file(data)))
-
-
-def _ordered(table: dict[str, Any]) -> dict[str, Any]:
-    """A table in the order in which a checkpoint's manifest gives it back: its order has a meaning,
-    which a recipe's id does not know."""
-    ordered: dict[str, Any] = json.loads(json.dumps(table, sort_keys=True))
-    return ordered
 
 
 def _tag(data: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from zoo.families.ctr import data, forms, problem
+from zoo.families.ctr.data import DATASETS, describe
 from zoo.families.ctr.draft import draft
 from zoo.families.ctr.ensemble import KINDS, CTREnsemble, EnsembleConfig
 from zoo.families.ctr.losses import DistillConfig
@@ -66,11 +67,4 @@ MODELS.append(
     )
 )
 
-DATASETS = data.DATASETS
-
 __all__ = ["DATASETS", "MODELS", "describe", "draft", "read_schema"]
-
-
-def describe(dataset: str) -> dict[str, object]:
-    """What is in a click log; it is fetched or generated where needed."""
-    return data.describe(dataset)

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from zoo.artifact import sha256_file
 from zoo.families.ctr.datasets import ENCODERS, LOGS, Found, cache_folder, find_known, key_of
 from zoo.families.ctr.encode import FACTS, VOCABULARY, encode, read_unseen
 from zoo.families.ctr.layout import Layout
-from zoo.families.ctr.log import CSV, PARQUET, open_log
 from zoo.families.ctr.parts import Part, fold_folder, fold_rows
-from zoo.families.ctr.schema import Schema, parse, read_schema
+from zoo.families.ctr.schema import Schema, parse
 from zoo.families.ctr.split import PARTS
 from zoo.families.ctr.survey import Source
 from zoo.families.ctr.vocabulary import Vocabulary
@@ -186,24 +184,13 @@ def _own(dataset: str, sha256: str, config: DataConfig) -> Found:
     return Found(tuple(paths), tuple(sums), config.schema, "the user's own")
 
 
-def describe(dataset: str, schema: Path | None = None) -> dict[str, object]:
-    """What a click log is, in a row of a table; it is encoded, and so checked, on the way.
-
-    Args:
-        dataset: a known name, or the path of the user's own log.
-        schema: of the user's own log.
+def describe(dataset: str) -> dict[str, object]:
+    """What a known click log is, in a row of a table; it is encoded, and so checked, on the way.
 
     Raises:
         DataError: an unknown one, or one that cannot be had or used.
-        RecipeError: a schema at fault.
     """
-    if schema or dataset.endswith(CSV + PARQUET):
-        path = Path(dataset).expanduser()
-        open_log(path)
-        config = DataConfig(schema=read_schema(schema, path) if schema else {})
-        data = _encoded(_own(str(path), sha256_file(path), config), config)
-    else:
-        data = _encoded(find_known(dataset, rows=0), DataConfig())
+    data = _encoded(find_known(dataset, rows=0), DataConfig())
     rows = {name: len(part.y) for name, part in data.parts.items()}
     return {
         "dataset": dataset,
