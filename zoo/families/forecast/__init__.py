@@ -1,0 +1,1 @@
+"""Forecasting: the GPD diffusion teacher and one-pass quantile students."""
