@@ -12,8 +12,8 @@ from typing import Any
 from benchmarks.conditions import machine
 from benchmarks.records import Record, Records, Study, arguments
 from zoo.artifact import versions
+from zoo.recipes import VANILLA, Recipe
 from zoo.registry import get_spec, list_recipes
-from zoo.spec import VANILLA, Recipe
 
 RESULTS = Path(__file__).parent / "results" / "accuracy.json"
 TASK = "node-classification"

@@ -24,9 +24,10 @@ import numpy as np
 from benchmarks.conditions import git_sha, machine
 from zoo.artifact import versions
 from zoo.contract import LeanzooError
+from zoo.recipes import VANILLA, Recipe
 from zoo.registry import get_recipe, get_spec
 from zoo.results import write_json
-from zoo.spec import VANILLA, Recipe, config_of
+from zoo.spec import config_of
 
 RESULTS = Path(__file__).parent / "results" / "fuxictr.json"
 WORKER = Path(__file__).with_name("fuxictr_worker.py")

@@ -20,9 +20,9 @@ from rich.progress import Progress
 from benchmarks.conditions import git_sha, machine
 from zoo.artifact import versions
 from zoo.distill import Workshop, prepare, train
+from zoo.recipes import VANILLA
 from zoo.registry import get_recipe, get_spec
 from zoo.results import write_json
-from zoo.spec import VANILLA
 
 RESULT = Path(__file__).parent / "results" / "large_log.json"
 RECIPE = "finalmlp-wide-log"

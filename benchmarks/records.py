@@ -19,8 +19,8 @@ from rich.progress import Progress
 from zoo.artifact import Artifact, ArtifactError
 from zoo.contract import near
 from zoo.distill import Workshop, prepare, train
+from zoo.recipes import Recipe
 from zoo.results import checkpoint_path, write_json
-from zoo.spec import Recipe
 
 Record = dict[str, Any]
 Records = dict[str, dict[str, Record]]

@@ -14,8 +14,9 @@ import pytest
 from benchmarks.subjects import MODEL_FILE, open_session, ready_forms
 from zoo import checkpoint
 from zoo.artifact import Artifact
+from zoo.recipes import Recipe
 from zoo.registry import get_spec
-from zoo.spec import Recipe, config_of
+from zoo.spec import config_of
 
 RUNS = Path(__file__).parents[1] / "runs"
 TOY = Recipe("mlp-toy", "mlp", "toy", config={"layers": 2, "hidden": 64, "dropout": 0.5})

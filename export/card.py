@@ -11,8 +11,8 @@ from export.limits import limits
 from zoo.artifact import Artifact
 from zoo.contract import Signature, TensorSpec
 from zoo.golden import Golden
+from zoo.recipes import VANILLA
 from zoo.registry import get_spec
-from zoo.spec import VANILLA
 
 UNSTATED = "not stated by its source"
 NAMES = {"teacher": "teacher", "student": "this model", VANILLA: "without a teacher"}

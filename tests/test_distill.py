@@ -14,8 +14,8 @@ from rich.progress import Progress
 
 from zoo import checkpoint, distill, results
 from zoo.artifact import Artifact, ArtifactError
+from zoo.recipes import Recipe, RecipeError
 from zoo.registry import get_recipe, get_spec
-from zoo.spec import Recipe, RecipeError
 
 if TYPE_CHECKING:
     from tests.conftest import Trained
@@ -61,7 +61,8 @@ def test_inductive_metrics(toy: Trained) -> None:
 
 
 def test_result(toy: Trained) -> None:
-    assert set(toy.result) == {"recipe", "methods", "metrics", "seeds", "run", "seconds"}
+    assert set(toy.result) == results.KEYS | {"seconds"}
+    assert toy.result["deployed"] == "ffg2m"
     written = results.result_of(toy.runs, "mlp-toy")  # again by each call, with its own seconds
     assert written | {"seconds": 0} == toy.result | {"seconds": 0}
     artifact, model, _ = checkpoint.load(toy.runs / toy.result["run"])
@@ -107,7 +108,9 @@ def test_several_seeds(tmp_path: Path) -> None:
     kept = Artifact.load(tmp_path / result["run"])
     assert kept.metrics["val_accuracy"] == max(student["val_accuracy_per_seed"])
     assert kept.recipe["distill"]["method"] == "ffg2m"
-    assert len(list(tmp_path.glob("gcn-toy-*"))) == 3
+    teachers = {p.name: Artifact.load(p) for p in tmp_path.glob("gcn-toy-*")}
+    assert len(teachers) == 3
+    assert set(kept.parents.values()) == {teachers[result["teacher"]].digest}
 
 
 def test_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +210,76 @@ def test_several_teachers(tmp_path: Path) -> None:
 def test_vanilla_alone_trains_no_teacher(tmp_path: Path) -> None:
     result = train(tmp_path, methods=("vanilla",))
     assert list(result["metrics"]) == ["student"]
+    assert (result["deployed"], result["teacher"]) == ("vanilla", None)
     assert list(tmp_path.glob("gcn-*")) == []
+
+
+SCORES: dict[int, dict[str, dict[str, Any]]] = {
+    1: {"student": {"val": 0.5}, "vanilla": {"val": 0.9}},
+    2: {"student": {"val": 0.7}, "vanilla": {"val": 0.1}},
+}
+
+
+@pytest.mark.parametrize(
+    ("roles", "lower", "best"),
+    [
+        (["student"], False, ("student", 2)),
+        (["student"], True, ("student", 1)),
+        (["vanilla"], False, ("vanilla", 1)),
+        (["student", "vanilla"], False, ("student", 2)),  # by the mean, not by the best seed
+        (["student", "vanilla"], True, ("vanilla", 2)),
+    ],
+)
+def test_best_of_seeds_and_roles(roles: list[str], lower: bool, best: tuple[str, int]) -> None:
+    assert results.best_of(SCORES, roles, "val", lower) == best
+
+
+def test_the_first_of_equals_is_deployed() -> None:
+    equal = {1: {"student": {"val": 0.5}, "vanilla": {"val": 0.5}}}
+    assert results.best_of(equal, ["student", "vanilla"], "val", True) == ("student", 1)
+
+
+@pytest.mark.parametrize("better", ["ffg2m", "vanilla"])
+def test_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, better: str) -> None:
+    """Whichever method is best on validation is deployed; what the roles are does not change."""
+    plain = train(tmp_path, methods=("ffg2m", "vanilla"))
+    worse = min if better == "vanilla" else max
+    spec = replace(get_spec("mlp"), lower=worse is min)
+    score = {m: plain["metrics"][m]["val_accuracy"] for m in ("student", "vanilla")}
+    assert score["student"] > score["vanilla"]
+    monkeypatch.setattr(distill, "get_spec", lambda name: spec if name == "mlp" else get_spec(name))
+    result = train(tmp_path, replace(TOY, gate=True), methods=("ffg2m", "vanilla"))
+    assert result["metrics"] == plain["metrics"]
+    assert result["deployed"] == better
+    assert Artifact.load(tmp_path / result["run"]).recipe["distill"]["method"] == better
+    assert result["teacher"] == plain["teacher"]
+
+
+def test_finish_and_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is fitted last is saved; what needs no training is computed once and reported last."""
+    computed = []
+
+    def finish(model: torch.nn.Module, data: Any, recipe: Recipe) -> None:
+        assert not model.training
+        with torch.no_grad():
+            next(model.parameters()).fill_(0.5)
+
+    def baselines(data: Any) -> dict[str, dict[str, float]]:
+        computed.append(data)
+        return {"majority": {"val_accuracy": 0.25, "test_accuracy": 0.25}}
+
+    spec = replace(get_spec("mlp"), finish=finish, baselines=baselines)
+    monkeypatch.setattr(distill, "get_spec", lambda name: spec if name == "mlp" else get_spec(name))
+    result = train(tmp_path, seeds=(1, 2), methods=("ffg2m", "vanilla"))
+    assert len(computed) == 2
+    assert list(result["metrics"]) == ["teacher", "student", "vanilla", "majority"]
+    assert result["metrics"]["majority"]["test_accuracy_per_seed"] == [0.25, 0.25]
+    assert distill.BASELINES not in result["metrics"]["student"]
+    model = checkpoint.load(tmp_path / result["run"])[1]
+    assert (next(model.parameters()) == 0.5).all()
+    assert train(tmp_path, seeds=(1, 2), methods=("ffg2m", "vanilla"))["metrics"].keys() == {
+        "teacher", "student", "vanilla", "majority",
+    }  # fmt: skip
 
 
 def test_recipe_without_teacher(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from zoo.contract import TensorSpec
 from zoo.families.ctr.datasets import LOGS
+from zoo.recipes import RecipeError, from_table
 from zoo.registry import (
     describe_dataset,
     get_recipe,
@@ -17,7 +18,7 @@ from zoo.registry import (
     list_recipes,
 )
 from zoo.sources import DataError
-from zoo.spec import RecipeError, config_of, forms_of, from_table
+from zoo.spec import config_of, forms_of
 
 SPARSE = {"features": 64, "classes": 3, "max_nnz": 8, "row_normalise": True}
 DENSE = {"features": 16, "classes": 3, "max_nnz": 16, "row_normalise": False}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from zoo.recipes import read_recipes
+from zoo.recipes import Recipe, RecipeError, _canonical, from_table, read_recipes
 from zoo.registry import get_spec
-from zoo.spec import Recipe, RecipeError, _canonical, config_of, from_table
+from zoo.spec import config_of
 
 GOOD: dict[str, Any] = {
     "model": "mlp",
@@ -77,9 +77,10 @@ REFUSED = [
     ("config", 3, "'config' in .* is 3: expected a value of type dict"),
     ("config.hidden", 8.5, "'hidden' in mine.config is 8.5: expected a value of type int"),
     ("teacher", "gcn", "'teacher' in .* is 'gcn': expected a table"),
-    ("select", "los", "select is 'los': expected one of accuracy, auc, loss"),
+    ("select", "los", "select is 'los': expected one of accuracy, auc, loss, mse, crps"),
     ("epochs", 0, "expected epochs, patience, teachers, folds >= 1"),
     ("seed", -1, "expected seed, batch_size, .* >= 0"),
+    ("warmup", -1, "and warmup >= 0"),
     ("clip", -1, "and clip >= 0"),
     ("decay", 1.5, "expected 0 < decay <= 1 and"),
     ("average", 1.0, "and 0 <= average < 1"),
@@ -162,11 +163,14 @@ OTHER: dict[str, Any] = {
     "min_gain": 0.5,
     "average": 0.5,
     "clip": 1.0,
+    "cosine": True,
+    "warmup": 10,
 }
 
 
-def test_every_field_but_the_name_changes_the_id() -> None:
-    fields = {f.name for f in dataclasses.fields(Recipe)} - {"name"}
+def test_every_field_that_the_weights_depend_on_changes_the_id() -> None:
+    assert replace(BASE, name="b", gate=True).id == BASE.id
+    fields = {f.name for f in dataclasses.fields(Recipe)} - {"name", "gate"}
     assert set(OTHER) == fields
     ids = [replace(BASE, **{name: value}).id for name, value in OTHER.items()]
     assert len({BASE.id, *ids}) == len(fields) + 1
@@ -193,6 +197,12 @@ def test_id_is_stable_across_versions() -> None:
 def test_several_teachers_have_no_folds() -> None:
     with pytest.raises(ValueError, match="teachers and folds are both above 1: choose one"):
         replace(BASE, teachers=2, folds=2)
+
+
+@pytest.mark.parametrize("schedule", [{"cosine": True}, {"warmup": 5}])
+def test_one_schedule_of_the_learning_rate(schedule: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="decay is below 1 beside cosine or warmup: choose one"):
+        replace(BASE, decay=0.5, **schedule)
 
 
 def test_vanilla_and_shared_fields() -> None:

@@ -8,7 +8,8 @@ import torch
 from rich.progress import Progress
 from torch import nn
 
-from zoo.spec import Objective, Recipe, RecipeError
+from zoo.recipes import Recipe, RecipeError
+from zoo.spec import Objective
 from zoo.train import Fit, fit
 
 
@@ -90,6 +91,16 @@ def test_batches() -> None:
 def test_decay_follows_every_epoch_without_a_new_best() -> None:
     """Steps of 1, then of 0.1 after a bad epoch, then of 0.01 after another."""
     assert run([0.5, 0.4, 0.6, 0.4, 0.7], epochs=5, decay=0.1) == (Fit(5, 5, 0.7), 2.21)
+
+
+def test_warm_up_and_cosine_change_every_step() -> None:
+    """Adam's steps are as large as the learning rate, whatever the gradient."""
+    rising = [run([0.1] * n, epochs=n, patience=9, warmup=4)[1] for n in (1, 2, 3, 4, 5)]
+    assert rising == pytest.approx([0.25, 0.75, 1.5, 2.5, 3.5])
+    falling = [1.0, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2]  # at 0, 1/4, 1/2, 3/4 of the way
+    assert run([0.1] * 4, epochs=4, patience=9, cosine=True)[1] == pytest.approx(sum(falling))
+    both = run([0.1] * 5, epochs=5, patience=9, cosine=True, warmup=1)[1]
+    assert both == pytest.approx(1 + sum(falling), abs=1e-3)
 
 
 def test_nothing_counts_while_epochs_are_held() -> None:

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from zoo.artifact import Artifact, ArtifactError, staging, versions
+from zoo.recipes import Recipe, from_table
 from zoo.registry import get_spec
-from zoo.spec import Recipe, from_table
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.json"

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,14 @@ from torch import nn
 from zoo import checkpoint
 from zoo.artifact import Artifact, ArtifactError
 from zoo.blocks import keep_large_buffers
+from zoo.recipes import VANILLA, Recipe, RecipeError, from_table
 from zoo.registry import get_spec
-from zoo.results import RESULT, checkpoint_path, summary, write_json
-from zoo.spec import VANILLA, Recipe, RecipeError, config_of, from_table
+from zoo.results import RESULT, best_of, checkpoint_path, summary, write_json
+from zoo.spec import config_of
 from zoo.train import fit
 
+STUDENT = "student"  # the role of the first method
+BASELINES = "baselines"  # in a checkpoint's metrics: role → metrics of what needs no training
 TEACHER_SEED_STEP = 1000  # between the seeds of one student's teachers
 
 
@@ -53,43 +57,55 @@ def train(
     Args:
         recipe: of the student.
         seeds: each draws its own split, teacher and students; methods share a seed's teacher.
-        methods: distillation methods; the first makes the student that is deployed.
+        methods: distillation methods; the first makes the student, which is deployed unless the
+            recipe's gate finds another method better on validation.
         also: train under the family's other settings too, for their metrics.
         shop: where and how.
 
     Returns:
         ``metrics`` (role → metric → value; means, with ``_std`` and ``per_seed`` for several
-        seeds), ``seeds``, ``run`` (the student with the best validation score) and ``seconds``.
-        Also written to ``runs/<recipe>/train.json``.
+        seeds; what needs no training comes last), ``seeds``, ``deployed`` (a method), ``run`` (its
+        checkpoint with the best validation score), ``teacher`` (of that seed; None without one)
+        and ``seconds``. Also written to ``runs/<recipe>/train.json``.
     """
     began = time.perf_counter()
     spec = get_spec(recipe.model)
     _check(recipe, methods, shop)
     settings = {"": {}, **(spec.also if also else {})}
     per_seed: dict[int, dict[str, dict[str, Any]]] = {}
-    runs: dict[int, Artifact] = {}
+    runs: dict[int, dict[str, Artifact]] = {}
     for seed in seeds:
         per_seed[seed] = {}
         for prefix, data in settings.items():
             seeded = recipe.using(seed=seed)
             seeded = seeded.using(data={**recipe.data, **data}) if data else seeded
             trained = _train_seed(seeded, methods, shop)
-            for role, artifact in trained.items():
-                named = {f"{prefix}_{k}" if prefix else k: v for k, v in artifact.metrics.items()}
+            for role, metrics in _metrics(trained).items():
+                named = {f"{prefix}_{k}" if prefix else k: v for k, v in metrics.items()}
                 per_seed[seed].setdefault(role, {}).update(named)
-            if not prefix:
-                runs[seed] = trained["student"]
-    best = max(seeds, key=lambda seed: per_seed[seed]["student"][f"val_{spec.metric}"])
+            runs.setdefault(seed, trained)
+    roles = [STUDENT, *methods[1:]] if recipe.gate else [STUDENT]
+    role, best = best_of(per_seed, roles, f"val_{spec.metric}", spec.lower)
+    teacher = runs[best].get("teacher")
     result = {
         "recipe": recipe.name,
         "methods": list(methods),
         "metrics": summary(per_seed),
         "seeds": list(seeds),
-        "run": runs[best].path.name,
+        "deployed": methods[0] if role == STUDENT else role,
+        "run": runs[best][role].path.name,
+        "teacher": teacher.path.name if teacher else None,
         "seconds": round(time.perf_counter() - began, 2),
     }
     write_json(shop.runs / recipe.name / RESULT, result)
     return result
+
+
+def _metrics(trained: dict[str, Artifact]) -> dict[str, dict[str, Any]]:
+    """Metrics by role: of what was trained, then of what the student carries to compare with."""
+    own = {role: dict(artifact.metrics) for role, artifact in trained.items()}
+    baselines = [metrics.pop(BASELINES, {}) for metrics in own.values()]
+    return {**own, **dict(baselines[-1])}
 
 
 def _check(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> None:
@@ -129,7 +145,7 @@ def _train_seed(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> dict[
     for index, method in enumerate(methods):
         student = recipe.by(method)
         taught_by = teachers if student.teacher else []
-        roles["student" if index == 0 else method] = _trained(student, taught_by, data, shop)
+        roles[method if index else STUDENT] = _trained(student, taught_by, data, shop)
     return roles
 
 
@@ -145,15 +161,18 @@ def _fold_teachers(recipe: Recipe, shop: Workshop) -> list[Artifact]:
 
 
 class _Lazy:
-    """A recipe's data, read when first asked for: finished runs need none."""
+    """A recipe's data and baselines, made when first asked for: finished runs need none."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self._recipe, self._data = recipe, None
+        self._recipe, self._spec = recipe, get_spec(recipe.model)
 
-    def get(self) -> Any:
-        if self._data is None:
-            self._data = get_spec(self._recipe.model).data(self._recipe)
-        return self._data
+    @cached_property
+    def data(self) -> Any:
+        return self._spec.data(self._recipe)
+
+    @cached_property
+    def baselines(self) -> dict[str, dict[str, float]]:
+        return self._spec.baselines(self.data) if self._spec.baselines else {}
 
 
 class Ensemble(nn.Module):
@@ -178,7 +197,8 @@ def _taught(
     members = [checkpoint.load(teacher.path)[1] for teacher in teachers]
     spec = get_spec(teachers[0].recipe["model"])
     if recipe.folds == 1:
-        return spec.outputs(Ensemble(members).to(shop.device), data)
+        model = Ensemble(members) if len(members) > 1 else members[0]
+        return spec.outputs(model.to(shop.device), data)
     taught = [spec.data(checkpoint.recipe_of(teacher)) for teacher in teachers]
     parts = [spec.outputs(m.to(shop.device), d) for m, d in zip(members, taught, strict=True)]
     order = torch.from_numpy(np.argsort(np.concatenate([d.taught for d in taught])))
@@ -190,13 +210,15 @@ def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Worksh
     path = checkpoint_path(recipe, shop.runs)
     if path.exists():
         return Artifact.load(path)
-    spec, data = get_spec(recipe.model), lazy.get()
+    spec, data = get_spec(recipe.model), lazy.data
     began = time.perf_counter()
     knowledge = _taught(recipe, teachers, data, shop)
     torch.manual_seed(recipe.seed)
     config = config_of(spec, recipe, data.sizes)
     model = spec.build(config).to(shop.device)
     went = fit(model, spec.objective(model, data, recipe, knowledge), recipe, shop.progress)
+    if spec.finish:
+        spec.finish(model, data, recipe)
     seconds = round(time.perf_counter() - began, 2)
     metrics: dict[str, Any] = {
         **spec.evaluate(model, data),
@@ -204,6 +226,8 @@ def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Worksh
         "best_epoch": went.best_epoch,
         "train_seconds": seconds,
     }
+    if spec.baselines:
+        metrics[BASELINES] = lazy.baselines
     parents = {f"teacher_{n}": teacher.digest for n, teacher in enumerate(teachers, start=1)}
     return checkpoint.save(path, model, config, recipe, metrics, data.attachments, parents)
 

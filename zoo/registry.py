@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.contract import near
-from zoo.recipes import read_recipes
+from zoo.recipes import Recipe, RecipeError, read_recipes
 from zoo.sources import DataError
-from zoo.spec import ModelSpec, Recipe, RecipeError
+from zoo.spec import ModelSpec
 
 FAMILIES = {
     "graph_mlp": "zoo.families.graph_mlp",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo.artifact import ArtifactError
-from zoo.spec import Recipe
+from zoo.recipes import Recipe
 
 RESULT = "train.json"
-KEYS = frozenset({"recipe", "methods", "metrics", "seeds", "run"})
+
+PerSeed = dict[int, dict[str, dict[str, Any]]]  # seed → role → metric → value
+
+KEYS = frozenset({"recipe", "methods", "metrics", "seeds", "deployed", "run", "teacher"})
 
 
 def checkpoint_path(recipe: Recipe, runs: Path) -> Path:
@@ -19,7 +23,25 @@ def checkpoint_path(recipe: Recipe, runs: Path) -> Path:
     return runs / f"{recipe.name}-{recipe.id}"
 
 
-def summary(per_seed: dict[int, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+def best_of(per_seed: PerSeed, roles: Sequence[str], metric: str, lower: bool) -> tuple[str, int]:
+    """The role whose mean is best, and the seed at which it was best.
+
+    Args:
+        per_seed: metrics by seed and role.
+        roles: to choose from; the first of equals is taken.
+        metric: to compare by.
+        lower: the least is best.
+    """
+    sign = -1 if lower else 1
+
+    def score(role: str, seed: int) -> float:
+        return sign * float(per_seed[seed][role][metric])
+
+    role = max(roles, key=lambda role: sum(score(role, seed) for seed in per_seed))
+    return role, max(per_seed, key=lambda seed: score(role, seed))
+
+
+def summary(per_seed: PerSeed) -> dict[str, dict[str, Any]]:
     """One seed's metrics as they are; of several the mean, population std and all values."""
     first = next(iter(per_seed.values()))
     if len(per_seed) == 1:

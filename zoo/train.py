@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import Any
 import torch
 from rich.progress import Progress
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
-from zoo.spec import Objective, Recipe, RecipeError
+from zoo.recipes import Recipe, RecipeError
+from zoo.spec import Objective
 
 MIN_LR = 1e-6  # below which a decaying learning rate does not fall
 
@@ -35,12 +38,13 @@ def fit(model: nn.Module, objective: Objective, recipe: Recipe, progress: Progre
     """Minimise with Adam until ``patience`` epochs in a row brought no new best validation score.
 
     Each of those epochs multiplies the learning rate by ``decay``; during ``hold_epochs`` none
-    counts. The best weights are restored before returning.
+    counts. With ``cosine`` or ``warmup`` it changes with every step instead. The best weights are
+    restored before returning.
 
     Args:
         model: trained in place.
         objective: loss and validation score.
-        recipe: epochs, patience, averaging, learning rate, its decay, and penalties.
+        recipe: epochs, patience, averaging, learning rate and its schedule, and penalties.
         progress: shows the steps.
 
     Raises:
@@ -50,10 +54,12 @@ def fit(model: nn.Module, objective: Objective, recipe: Recipe, progress: Progre
     best = Fit(0, 0, -float("inf"))
     kept: dict[str, torch.Tensor] = {}
     mean: dict[str, torch.Tensor] = {}
-    task = progress.add_task(recipe.name, total=recipe.epochs * objective.n_batches)
+    steps = recipe.epochs * objective.n_batches
+    schedule = _schedule(optimiser, recipe, steps)
+    task = progress.add_task(recipe.name, total=steps)
     epoch = bad = 0
     for epoch in range(1, recipe.epochs + 1):
-        for _ in _steps(model, objective, optimiser, recipe.clip):
+        for _ in _steps(model, objective, optimiser, schedule, recipe.clip):
             progress.update(task, advance=1)
         with _averaged(model, mean, epoch, recipe.average):
             score = _score(model, objective)
@@ -85,8 +91,24 @@ def _groups(model: nn.Module, objective: Objective, recipe: Recipe) -> list[dict
     return [{"params": params, "weight_decay": penalty} for penalty, params in groups.items()]
 
 
+def _schedule(optimiser: torch.optim.Optimizer, recipe: Recipe, steps: int) -> LambdaLR | None:
+    """A learning rate that changes with every step: it rises, then falls to 0 after ``steps``."""
+
+    def factor(step: int) -> float:
+        if step < recipe.warmup:
+            return (step + 1) / recipe.warmup
+        passed = (step - recipe.warmup) / max(steps - recipe.warmup, 1)
+        return (1 + math.cos(math.pi * passed)) / 2 if recipe.cosine else 1.0
+
+    return LambdaLR(optimiser, factor) if recipe.cosine or recipe.warmup else None
+
+
 def _steps(
-    model: nn.Module, objective: Objective, optimiser: torch.optim.Optimizer, clip: float
+    model: nn.Module,
+    objective: Objective,
+    optimiser: torch.optim.Optimizer,
+    schedule: LambdaLR | None,
+    clip: float,
 ) -> Iterator[None]:
     """One epoch, step by step."""
     model.train()
@@ -97,6 +119,8 @@ def _steps(
         if clip:
             nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimiser.step()
+        if schedule:
+            schedule.step()
         yield
 
 

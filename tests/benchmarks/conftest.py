@@ -7,7 +7,7 @@ from rich.progress import Progress
 
 from benchmarks.subjects import Pair, open_pair
 from zoo.distill import Workshop, train
-from zoo.spec import Recipe
+from zoo.recipes import Recipe
 
 SIZE = {"layers": 2, "hidden": 16, "dropout": 0.5}
 TEACHER = Recipe("gcn-toy", "gcn", "toy", epochs=3, config=SIZE)

@@ -22,8 +22,8 @@ from benchmarks.subjects import Pair, open_pair
 from benchmarks.table import headline_table, markdown_table, terminal_table
 from export.to_onnx import export_checkpoint
 from zoo.distill import Workshop, train
+from zoo.recipes import VANILLA
 from zoo.registry import get_recipe
-from zoo.spec import VANILLA
 
 PLAN = Plan(budget_s=0, least=60, most=60)
 RECIPE = "finalmlp-clicks"

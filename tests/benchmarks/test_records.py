@@ -12,7 +12,7 @@ from benchmarks import records
 from benchmarks.ctr_accuracy import METRICS, methods_of, picked, table
 from benchmarks.records import Study, arguments
 from tests.benchmarks.conftest import STUDENT
-from zoo.spec import Recipe
+from zoo.recipes import Recipe
 
 
 def some_study(path: Path, recipe: Recipe = STUDENT) -> Study:

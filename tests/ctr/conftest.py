@@ -12,7 +12,7 @@ from torch import nn
 
 from zoo.families.ctr.ensemble import KINDS
 from zoo.families.ctr.layout import Field, Layout
-from zoo.spec import from_table
+from zoo.recipes import from_table
 
 LAYOUT = Layout(
     (

@@ -22,8 +22,8 @@ from zoo.families.ctr import parts as parts_module
 from zoo.families.ctr import widelog
 from zoo.families.ctr.data import CTRData, describe, read
 from zoo.families.ctr.layout import Layout
+from zoo.recipes import Recipe, RecipeError
 from zoo.sources import DataError
-from zoo.spec import Recipe, RecipeError
 from zoo.values import canonical
 
 ROWS = 2000

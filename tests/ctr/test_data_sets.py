@@ -14,8 +14,8 @@ from zoo.families.ctr import datasets, movielens, toy, widelog
 from zoo.families.ctr.data import describe, read
 from zoo.families.ctr.datasets import ENCODERS, LOGS, MAKERS, find_known
 from zoo.families.ctr.schema import parse
+from zoo.recipes import Recipe
 from zoo.sources import DataError
-from zoo.spec import Recipe
 
 FOLDER = Path(datasets.__file__).parent
 

@@ -13,7 +13,7 @@ from torch import nn
 from zoo.families.ctr import crosses, finalmlp
 from zoo.families.ctr.ensemble import KINDS, CTREnsemble, EnsembleConfig
 from zoo.families.ctr.gate import Gate
-from zoo.spec import RecipeError
+from zoo.recipes import RecipeError
 
 
 def gate(model: Gate, ids: torch.Tensor, numeric: torch.Tensor) -> torch.Tensor:

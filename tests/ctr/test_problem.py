@@ -18,7 +18,7 @@ from zoo.families.ctr.crosses import DCNv2, DCNv2Config, LogReg, LogRegConfig
 from zoo.families.ctr.ensemble import CTREnsemble, EnsembleConfig
 from zoo.families.ctr.finalmlp import FinalMLP, FinalMLPConfig
 from zoo.families.ctr.losses import DistillConfig, distilled_loss
-from zoo.spec import Recipe, RecipeError
+from zoo.recipes import Recipe, RecipeError
 from zoo.train import fit
 
 RECIPE = Recipe(

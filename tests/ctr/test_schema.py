@@ -12,8 +12,8 @@ import pytest
 from zoo.artifact import sha256_file
 from zoo.families.ctr import schema as schema_module
 from zoo.families.ctr.schema import parse, read_schema
+from zoo.recipes import RecipeError
 from zoo.sources import DataError
-from zoo.spec import RecipeError
 
 TEXT = """
 label = "click"

@@ -20,8 +20,8 @@ from export.to_onnx import export_checkpoint
 from zoo import checkpoint, registry
 from zoo.artifact import Artifact
 from zoo.distill import Workshop, train
+from zoo.recipes import Recipe
 from zoo.registry import get_recipe, get_spec
-from zoo.spec import Recipe
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # torch_geometric scripts its classes when first imported

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from zoo.contract import Signature, TensorSpec
-from zoo.spec import Export, ModelSpec, Objective, Recipe
+from zoo.recipes import Recipe
+from zoo.spec import Export, ModelSpec, Objective
 
 ROWS = 1200
 REQUEST = {"user": 40, "hour": 24}  # field → how many values it has

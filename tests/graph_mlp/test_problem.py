@@ -21,8 +21,9 @@ from zoo.families.graph_mlp.problem import (
 )
 from zoo.families.graph_mlp.setting import DataConfig, GraphData, normalised, read
 from zoo.families.graph_mlp.toy import make_toy_graph
+from zoo.recipes import RecipeError
 from zoo.registry import get_recipe, get_spec
-from zoo.spec import RecipeError, config_of
+from zoo.spec import config_of
 
 if TYPE_CHECKING:
     from tests.conftest import Trained

@@ -15,7 +15,7 @@ from zoo.families.graph_mlp.problem import hood_of, teacher_objective
 from zoo.families.graph_mlp.setting import GraphData, normalised
 from zoo.families.graph_mlp.teacher import TeacherConfig, build_teacher
 from zoo.families.graph_mlp.toy import make_toy_graph
-from zoo.spec import Recipe
+from zoo.recipes import Recipe
 
 EVERY = pytest.mark.parametrize(
     ("kind", "layers"), [(kind, layers) for kind in ("gcn", "sage", "gat") for layers in (2, 3)]

@@ -14,7 +14,7 @@ from zoo.cli.options import progress, stderr
 from zoo.cli.tables import with_unit
 
 if TYPE_CHECKING:
-    from zoo.spec import Recipe
+    from zoo.recipes import Recipe
 
 RECIPES = ("mlp-citeseer", "finalmlp-ml100k")  # one of each family
 ONLINE = ("A", "R")  # protocols that ask for one row at a time
@@ -64,7 +64,7 @@ def run_demo(name: str, repository: Path, runs: Path, threads: int) -> dict[str,
 def _train(recipe: Recipe, runs: Path, threads: int) -> dict[str, Any]:
     """As ``leanzoo train`` does."""
     from zoo import distill
-    from zoo.spec import VANILLA
+    from zoo.recipes import VANILLA
 
     distill.prepare(threads, "cpu")
     with progress() as bars:

@@ -16,7 +16,7 @@ from zoo.cli.deploy import running
 if TYPE_CHECKING:
     from serving.client import Client
     from zoo.artifact import Artifact
-    from zoo.spec import Recipe
+    from zoo.recipes import Recipe
 
 Arrays = dict[str, np.ndarray]
 

@@ -12,7 +12,7 @@ from zoo.cli.options import RUNS, Json, Runs, Threads, progress, stderr, stdout
 from zoo.cli.tables import dataset_tables, metrics_table
 
 if TYPE_CHECKING:
-    from zoo.spec import Recipe
+    from zoo.recipes import Recipe
 
 SCHEMA = "schema"  # no dataset is called so
 LOGS = (".csv", ".csv.gz", ".parquet", ".pq")
@@ -176,8 +176,8 @@ def train(
     """
     from zoo import distill
     from zoo.cli.own import changed
+    from zoo.recipes import VANILLA
     from zoo.registry import get_spec
-    from zoo.spec import VANILLA
 
     wanted = changed(recipe, data, schema, seed, epochs)
     chosen = methods.split(",") if methods else list(dict.fromkeys([wanted.method, VANILLA]))

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from zoo.artifact import sha256_file
+from zoo.recipes import Recipe, RecipeError
 from zoo.registry import get_recipe, list_models, list_recipes, read_schema
 from zoo.sources import DataError
-from zoo.spec import Recipe, RecipeError
 
 COMPRESSED = ".gz"
 

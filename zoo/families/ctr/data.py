@@ -19,8 +19,8 @@ from zoo.families.ctr.schema import Schema, parse
 from zoo.families.ctr.split import PARTS
 from zoo.families.ctr.survey import Source
 from zoo.families.ctr.vocabulary import Vocabulary
+from zoo.recipes import Recipe, from_table
 from zoo.sources import DataError, check_own
-from zoo.spec import Recipe, from_table
 
 DATASETS = list(LOGS)
 

@@ -20,7 +20,7 @@ from zoo.families.ctr.crosses import (
     XDeepFMConfig,
 )
 from zoo.families.ctr.finalmlp import DualMLP, DualMLPConfig, FinalMLP, FinalMLPConfig
-from zoo.spec import RecipeError, from_table
+from zoo.recipes import RecipeError, from_table
 
 KINDS: dict[str, tuple[type, Callable[[Any], nn.Module]]] = {
     "finalmlp": (FinalMLPConfig, FinalMLP),

@@ -15,7 +15,8 @@ from zoo.families.ctr.embedding import Embedding
 from zoo.families.ctr.ensemble import CTREnsemble
 from zoo.families.ctr.losses import DistillConfig, distilled_loss, labelled_loss
 from zoo.families.ctr.parts import Part
-from zoo.spec import Objective, Recipe, RecipeError, from_table
+from zoo.recipes import Recipe, RecipeError, from_table
+from zoo.spec import Objective
 
 CHUNK = 8192  # rows evaluated at a time
 

@@ -34,8 +34,8 @@ from typing import Any
 
 from zoo.artifact import sha256_file
 from zoo.families.ctr.layout import KINDS, ROLES
+from zoo.recipes import RecipeError, from_table
 from zoo.sources import DataError
-from zoo.spec import RecipeError, from_table
 
 SEPARATOR = "|"  # of multi-valued text, unless the schema says otherwise
 MAX_LENGTH = 16  # values kept of a multi-valued field, unless the schema says otherwise

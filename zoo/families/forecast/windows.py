@@ -40,3 +40,13 @@ class Windows:
     def future(self, ids: np.ndarray) -> np.ndarray:
         """(windows, channels, horizon) float32; NaN where a value is missing."""
         return self._futures[self.starts[ids] + self.lookback]
+
+    def pairs(self, ids: np.ndarray, channels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One channel of each window. Shapes: (rows,) → (rows, lookback), (rows, horizon)."""
+        starts = self.starts[ids]
+        return self._histories[starts, channels], self._futures[starts + self.lookback, channels]
+
+    @property
+    def channels(self) -> int:
+        """How many."""
+        return int(self._histories.shape[1])

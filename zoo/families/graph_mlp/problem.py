@@ -15,7 +15,8 @@ from zoo.families.graph_mlp.model import MLP
 from zoo.families.graph_mlp.neighbours import Adjacency
 from zoo.families.graph_mlp.setting import GraphData, normalised
 from zoo.families.graph_mlp.teacher import Neighbourhood
-from zoo.spec import Objective, Recipe, from_table
+from zoo.recipes import Recipe, from_table
+from zoo.spec import Objective
 
 
 def accuracy(logits: torch.Tensor, y: torch.Tensor) -> float:

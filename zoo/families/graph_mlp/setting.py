@@ -15,8 +15,8 @@ import torch
 
 from zoo.families.graph_mlp.data import Graph, licence_of, load_graph, split_of
 from zoo.families.graph_mlp.neighbours import Adjacency
+from zoo.recipes import Recipe, from_table
 from zoo.sources import check_own
-from zoo.spec import Recipe, from_table
 
 HIDDEN_FRACTION = 0.2  # of the test nodes, in the inductive setting; as in the released code
 
