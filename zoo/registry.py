@@ -14,6 +14,7 @@ from zoo.spec import ModelSpec
 FAMILIES = {
     "graph_mlp": "zoo.families.graph_mlp",
     "ctr": "zoo.families.ctr",
+    "forecast": "zoo.families.forecast",
 }
 
 

@@ -1,1 +1,77 @@
-"""Forecasting: the GPD diffusion teacher and one-pass quantile students."""
+"""Forecasting: one-pass quantile students, and what they are distilled from or compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from zoo.families.forecast import data, forms, linear, patchtst, problem, quantile_mlp, tsmixer
+from zoo.families.forecast.baselines import baselines
+from zoo.families.forecast.data import describe
+from zoo.families.forecast.datasets import DATASETS
+from zoo.families.forecast.losses import DistillConfig
+from zoo.spec import Export, ModelSpec
+
+TASK = "forecasting"
+
+
+def _spec(
+    config: type,
+    build: Callable[[Any], nn.Module],
+    doc: str,
+    exports: Mapping[str, Export] = forms.SERIES,
+) -> ModelSpec:
+    return ModelSpec(
+        name=build.__name__,
+        doc=doc,
+        task=TASK,
+        config=config,
+        data_config=data.DataConfig,
+        distill_config=DistillConfig,
+        data=data.read,
+        build=build,
+        objective=problem.objective,
+        outputs=problem.outputs,
+        answers=problem.answers,
+        evaluate=problem.evaluate,
+        metric="mse",
+        lower=True,
+        exports=exports,
+        finish=problem.finish,
+        baselines=baselines,
+    )
+
+
+MODELS = [
+    _spec(
+        quantile_mlp.QuantileMLPConfig,
+        quantile_mlp.quantile_mlp,
+        "Closed-form ridge, corrected by a small MLP; nine quantiles in one pass.",
+    ),
+    _spec(linear.LinearConfig, linear.rlinear, "RLinear, one linear map (Li et al. 2023)."),
+    _spec(
+        linear.DLinearConfig,
+        linear.dlinear,
+        "DLinear, linear maps of trend and rest (Zeng et al. 2023).",
+    ),
+    _spec(
+        linear.SparseTSFConfig,
+        linear.sparse_tsf,
+        "SparseTSF, one small map for all phases of a season (Lin et al. 2024).",
+    ),
+    _spec(
+        tsmixer.TSMixerConfig,
+        tsmixer.tsmixer,
+        "TSMixer, MLPs over time and over channels (Chen et al. 2023).",
+        forms.TOGETHER,
+    ),
+    _spec(
+        patchtst.PatchTSTConfig,
+        patchtst.patchtst,
+        "PatchTST, a transformer over patches of a series (Nie et al. 2023).",
+    ),
+]
+
+__all__ = ["DATASETS", "MODELS", "describe"]

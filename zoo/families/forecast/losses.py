@@ -1,0 +1,62 @@
+"""What students are trained on: futures, and a teacher's sample paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from zoo.families.forecast.quantiles import pinball
+
+METHODS = ("paths", "vanilla")
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """The loss, and how much is learned from the teacher.
+
+    Attributes:
+        method: ``paths`` (the teacher's sample paths), or ``vanilla`` (futures only).
+        lam: weight of the teacher; 1 − lam weighs the futures.
+        squares: weight of the mean's squared error beside the quantiles' loss.
+        gaps: fraction of the training histories that get gaps.
+    """
+
+    method: str = "vanilla"
+    lam: float = 0.3
+    squares: float = 0.3
+    gaps: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"method is '{self.method}': expected one of {', '.join(METHODS)}")
+        if not (0 <= self.lam <= 1 and 0 <= self.gaps <= 1) or self.squares < 0:
+            raise ValueError("expected 0 <= lam <= 1, 0 <= gaps <= 1 and squares >= 0")
+
+
+def future_loss(
+    mean: torch.Tensor, quantiles: torch.Tensor, y: torch.Tensor, squares: float
+) -> torch.Tensor:
+    """Quantile loss of nine levels, and the mean's squared error.
+
+    Shapes: mean (…, horizon), quantiles (…, horizon, 9), y (…, horizon), NaN = missing → ().
+    """
+    known = ~(torch.isnan(y) | torch.isnan(mean))
+    zero = torch.zeros_like(y)  # put in before any arithmetic, so that no gradient is 0 · NaN
+    y, mean = torch.where(known, y, zero), torch.where(known, mean, zero)
+    quantiles = torch.where(known.unsqueeze(-1), quantiles, zero.unsqueeze(-1))
+    loss = pinball(quantiles, y) + squares * (mean - y) ** 2
+    return loss.sum() / known.sum().clamp(min=1)
+
+
+def paths_loss(
+    mean: torch.Tensor, quantiles: torch.Tensor, paths: torch.Tensor, squares: float
+) -> torch.Tensor:
+    """The same against every path of the teacher.
+
+    Least where the quantiles are those of the teacher's distribution, for any number of paths.
+
+    Shapes: mean (…, horizon), quantiles (…, horizon, 9), paths (…, paths, horizon) → ().
+    """
+    taught = pinball(quantiles.unsqueeze(-3), paths).mean()
+    return taught + squares * ((mean - paths.mean(dim=-2)) ** 2).mean()
