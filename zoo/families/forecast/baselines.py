@@ -56,7 +56,7 @@ def _measured(data: ForecastData, point: Point) -> dict[str, float]:
     ]
     levels = torch.tensor(LEVELS)
     spread = torch.nanquantile(torch.cat(residuals).flatten(0, 1), levels, dim=0).T
-    found = {}
+    found: dict[str, float] = {}
     for part in ("val", "test"):
         windows = windows_of(data, part)
         metrics = score(_answers(windows, point, spread))

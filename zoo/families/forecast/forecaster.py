@@ -21,6 +21,8 @@ class Forecaster(nn.Module):
     unit, status (batch, channels) int64: 1 where no value is known and all of them are NaN.
     """
 
+    calibration: torch.Tensor
+
     def __init__(self, config: Any, core: nn.Module, together: bool = False) -> None:
         super().__init__()
         self.config = config

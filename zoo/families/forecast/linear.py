@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from zoo.families.forecast.forecaster import Forecaster, Point
 
@@ -80,15 +80,15 @@ class Decomposed(nn.Module):
 
     def __init__(self, config: DLinearConfig) -> None:
         super().__init__()
-        self.half = config.window // 2
+        self.margin = config.window // 2
         self.average = nn.AvgPool1d(config.window, stride=1)
         self.trend = nn.Linear(config.lookback, config.horizon)
         self.rest = nn.Linear(config.lookback, config.horizon)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Forecasts of trend and rest, summed."""
-        first = values[..., :1].expand(-1, -1, self.half)
-        last = values[..., -1:].expand(-1, -1, self.half)
+        first = values[..., :1].expand(-1, -1, self.margin)
+        last = values[..., -1:].expand(-1, -1, self.margin)
         trend = self.average(torch.cat([first, values, last], dim=2))
         forecast: torch.Tensor = self.trend(trend) + self.rest(values - trend)
         return forecast
@@ -110,7 +110,7 @@ class SparseSeasons(nn.Module):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """A season-wise forecast; what does not fill a season is left out at the far end."""
         recent = values[..., values.shape[2] - self.seasons * self.period :]
-        smoothed = recent + F.conv1d(
+        smoothed = recent + functional.conv1d(
             recent.flatten(0, 1).unsqueeze(1), self.kernel.weight, padding=self.period // 2
         ).reshape(recent.shape)
         phases = smoothed.unflatten(2, (self.seasons, self.period)).transpose(2, 3)

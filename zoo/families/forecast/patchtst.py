@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from zoo.families.forecast.forecaster import STEPS, Forecaster
 from zoo.families.forecast.quantiles import monotone
@@ -114,6 +114,6 @@ class Layer(nn.Module):
         rows, patches, dim = x.shape
         split = self.to_qkv(x).reshape(rows, patches, 3, self.heads, dim // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
-        found = F.scaled_dot_product_attention(query, key, value)
+        found = functional.scaled_dot_product_attention(query, key, value)
         merged: torch.Tensor = self.merge(found.transpose(1, 2).reshape(rows, patches, dim))
         return merged

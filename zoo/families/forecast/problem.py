@@ -133,7 +133,7 @@ def finish(model: Forecaster, data: ForecastData, recipe: Recipe) -> None:
 
 def evaluate(model: Forecaster, data: ForecastData) -> dict[str, float]:
     """Metrics of all windows of validation and test part."""
-    found = {}
+    found: dict[str, float] = {}
     for part in ("val", "test"):
         windows = windows_of(data, part)
         metrics = score(answers_of(model, windows, np.arange(len(windows))))

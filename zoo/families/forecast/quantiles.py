@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch.nn import functional as F
+from torch.nn import functional
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 MEDIAN = LEVELS.index(0.5)
@@ -21,7 +21,7 @@ def monotone(median: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
     Returns:
         (…, horizon, 9), in the order of ``LEVELS``.
     """
-    sizes = F.softplus(steps)
+    sizes = functional.softplus(steps)
     down = torch.flip(torch.cumsum(torch.flip(sizes[..., :MEDIAN], [-1]), dim=-1), [-1])
     up = torch.cumsum(sizes[..., MEDIAN:], dim=-1)
     middle = median.unsqueeze(-1)

@@ -6,6 +6,7 @@ It is the baseline that a student must beat, and where the student's linear map 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,11 +67,9 @@ def _normal_equations(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
     return left, right
 
 
-def _designs(windows: Windows, ids: np.ndarray):  # type: ignore[no-untyped-def]
+def _designs(windows: Windows, ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Chunks of (s·[u, 1], y − mean): s scales a window's normalised values u back."""
-    channels = windows.history(ids[:1]).shape[1]
-    step = max(1, ROWS // channels)
-    normalise = Normaliser()
+    step, normalise = max(1, ROWS // windows.channels), Normaliser()
     for start in range(0, len(ids), step):
         some = ids[start : start + step]
         history = torch.from_numpy(windows.history(some)).flatten(0, 1).unsqueeze(1)
