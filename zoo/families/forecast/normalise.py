@@ -33,11 +33,10 @@ class Normalised(NamedTuple):
 
         Shapes: (batch, channels, horizon), or with an axis of levels behind it → the same.
         """
-        behind = forecast.dim() - self.offset.dim()
-        offset, mean, scale = (
-            t.reshape(*t.shape, *[1] * behind) for t in (self.offset, self.mean, self.scale)
-        )
-        return forecast * scale + mean + offset
+        scale, place = self.scale, self.mean + self.offset
+        if forecast.dim() > scale.dim():
+            scale, place = scale.unsqueeze(-1), place.unsqueeze(-1)
+        return forecast * scale + place
 
     @property
     def status(self) -> torch.Tensor:

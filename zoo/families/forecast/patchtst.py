@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from zoo.families.forecast.forecaster import STEPS, Forecaster
-from zoo.families.forecast.quantiles import monotone
+from zoo.families.forecast.forecaster import Forecaster
+from zoo.families.forecast.quantiles import STEPS, positive
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class PatchCore(nn.Module):
     """Patches of the end-padded history, encoded, flattened, and mapped to mean and quantiles.
 
     Shapes: values, known (batch, channels, lookback), normalised → mean (batch, channels,
-    horizon), quantiles (batch, channels, horizon, 9), normalised.
+    horizon), median, the same, steps (batch, channels, horizon, 8), normalised.
     """
 
     def __init__(self, config: PatchTSTConfig) -> None:
@@ -67,14 +67,14 @@ class PatchCore(nn.Module):
 
     def forward(
         self, values: torch.Tensor, known: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and quantiles on the normalised scale."""
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Mean, median and steps on the normalised scale."""
         batch, channels, _ = values.shape
         patches = torch.cat([self._patches(values), self._patches(known)], dim=2)
         h = self.layers(self.embed(patches) + self.place)
         out = self.out(self.dropout(h.flatten(1))).unflatten(0, (batch, channels))
         mean, median, steps = out.split([self.horizon, self.horizon, self.horizon * STEPS], dim=2)
-        return mean, monotone(median, steps.unflatten(2, (self.horizon, STEPS)))
+        return mean, median, positive(steps.unflatten(2, (self.horizon, STEPS)))
 
     def _patches(self, x: torch.Tensor) -> torch.Tensor:
         """Shapes: x (batch, channels, lookback) → (batch·channels, patches, patch)."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from zoo.families.forecast.forecaster import STEPS, Forecaster
-from zoo.families.forecast.quantiles import monotone
+from zoo.families.forecast.forecaster import Forecaster
+from zoo.families.forecast.quantiles import STEPS, positive
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class QuantileMLPCore(nn.Module):
     """Linear skip + one hidden layer, whose outputs start at zero: it begins as the linear map.
 
     Shapes: values, known (batch, channels, lookback), normalised → mean (batch, channels,
-    horizon), quantiles (batch, channels, horizon, 9), normalised.
+    horizon), median, the same, steps (batch, channels, horizon, 8), normalised.
     """
 
     def __init__(self, config: QuantileMLPConfig) -> None:
@@ -63,10 +63,10 @@ class QuantileMLPCore(nn.Module):
 
     def forward(
         self, values: torch.Tensor, known: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and quantiles on the normalised scale."""
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Mean, median and steps on the normalised scale."""
         base = self.skip(values)
         h = self.dropout(torch.relu(self.hidden(torch.cat([values, known], dim=2))))
         to_mean, to_median = self.correct(h).split(self.horizon, dim=2)
-        steps = self.spread(h).unflatten(2, (self.horizon, STEPS))
-        return base + to_mean, monotone(base + to_median, steps)
+        steps = positive(self.spread(h).unflatten(2, (self.horizon, STEPS)))
+        return base + to_mean, base + to_median, steps
