@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,20 +60,31 @@ def get_recipe(name: str) -> Recipe:
     return recipes[name]
 
 
-def read_schema(model: str, schema: Path, log: Path) -> dict[str, Any]:
-    """What a schema file says about a log of the user's, as a recipe's data settings hold it.
+def own_settings(model: str, files: Sequence[Path], options: Mapping[str, str]) -> dict[str, Any]:
+    """What is said of files of the user's, as a recipe's data settings hold it.
+
+    Args:
+        model: that is trained on them.
+        files: one, or of some models several.
+        options: of the command line, without the dashes, such as ``schema``.
 
     Raises:
-        RecipeError: the schema is at fault, or the model's family takes none.
-        DataError: no such file.
+        RecipeError: an option is at fault, or the model's family does not take it.
+        DataError: a file is.
     """
-    for module in map(importlib.import_module, FAMILIES.values()):
-        if any(spec.name == model for spec in module.MODELS) and hasattr(module, "read_schema"):
-            table: dict[str, Any] = module.read_schema(schema, log)
-            return table
-    raise RecipeError(
-        f"{model} takes no --schema: its data files describe themselves; leave it out"
-    )
+    families = map(importlib.import_module, FAMILIES.values())
+    family = next(f for f in families if any(spec.name == model for spec in f.MODELS))
+    takes = getattr(family, "OWN_OPTIONS", ())
+    for option in options:
+        if option not in takes:
+            known = ", ".join(f"--{name}" for name in takes) or "none"
+            raise RecipeError(f"{model} takes no --{option}: expected {known}; leave it out")
+    if len(files) > 1 and model not in getattr(family, "SEVERAL_FILES", ()):
+        raise RecipeError(f"{model} trains on one file: name one of the {len(files)} with --data")
+    if not takes:
+        return {}
+    settings: dict[str, Any] = family.own_settings(files, options)
+    return settings
 
 
 def draft_schema(log: Path, label: str) -> str:
@@ -84,6 +96,22 @@ def draft_schema(log: Path, label: str) -> str:
     families = map(importlib.import_module, FAMILIES.values())
     draft: str = next(family.draft for family in families if hasattr(family, "draft"))(log, label)
     return draft
+
+
+def describe_series(file: Path, options: Mapping[str, str]) -> dict[str, Any]:
+    """What is in a file of the user's with series, by the family that forecasts them.
+
+    Args:
+        file: CSV or Parquet.
+        options: ``time`` and ``columns``, as in training.
+
+    Raises:
+        DataError: a file at fault, or a column that it lacks.
+    """
+    families = map(importlib.import_module, FAMILIES.values())
+    family = next(family for family in families if hasattr(family, "describe_series"))
+    description: dict[str, Any] = family.describe_series(file, options)
+    return description
 
 
 def list_datasets() -> list[str]:

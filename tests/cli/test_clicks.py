@@ -146,7 +146,7 @@ def test_own_log_through_to_scores(
 
 
 def test_schema_reaches_the_teacher_and_model_names_the_recipe(log: Path, schema: Path) -> None:
-    recipe = changed("finalmlp", log, schema, seed=5, epochs=3)
+    recipe = changed("finalmlp", str(log), {"schema": str(schema)}, seed=5, epochs=3)
     first = next(r for r in list_recipes().values() if r.model == "finalmlp")
     assert recipe.config == first.config
     assert (recipe.seed, recipe.epochs) == (5, 3)
@@ -159,7 +159,7 @@ def test_schema_reaches_the_teacher_and_model_names_the_recipe(log: Path, schema
 @pytest.mark.parametrize("file", ["a.b.csv.gz", "A B.CSV.GZ", "a-b.parquet"])
 def test_compressed_files_name_models_too(tmp_path: Path, schema: Path, file: str) -> None:
     (tmp_path / file).touch()
-    assert changed("finalmlp", tmp_path / file, schema).name == "finalmlp-a-b"
+    assert changed("finalmlp", str(tmp_path / file), {"schema": str(schema)}).name == "finalmlp-a-b"
 
 
 def test_rows_of_the_log_in_every_form(leanzoo: Leanzoo, clicks: Published) -> None:
@@ -247,8 +247,8 @@ FAILURES: dict[str, tuple[list[str], int, str]] = {
     "draft without label": (["data", "schema", "log.csv"], 2, "schema LOG --label COLUMN"),
     "draft of no column": (["data", "schema", "log.csv", "--label", "clack"], 1, "clack"),
     "label alone": (["data", "clicks", "--label", "click"], 2, "it belongs to 'leanzoo data sche"),
-    "capitals": (["data", "LOG.CSV"], 1, "draft one with 'leanzoo data schema LOG.CSV"),
-    "log as dataset": (["data", "log.csv"], 1, "draft one with 'leanzoo data schema log.csv"),
+    "capitals": (["data", "LOG.CSV"], 1, "schema with 'leanzoo data schema LOG.CSV"),
+    "log as dataset": (["data", "log.csv"], 1, "schema with 'leanzoo data schema log.csv"),
     "dataset": (["data", "ml10k"], 1, "unknown dataset 'ml10k': did you mean ml100k"),
 }
 

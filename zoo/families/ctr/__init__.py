@@ -8,11 +8,10 @@ from typing import Any
 from torch import nn
 
 from zoo.families.ctr import data, forms, problem
-from zoo.families.ctr.data import DATASETS, describe
+from zoo.families.ctr.data import DATASETS, OWN_OPTIONS, describe, own_settings
 from zoo.families.ctr.draft import draft
 from zoo.families.ctr.ensemble import KINDS, CTREnsemble, EnsembleConfig
 from zoo.families.ctr.losses import DistillConfig
-from zoo.families.ctr.schema import read_schema
 from zoo.spec import Export, ModelSpec
 
 TASK = "click-prediction"
@@ -67,4 +66,4 @@ MODELS.append(
     )
 )
 
-__all__ = ["DATASETS", "MODELS", "describe", "draft", "read_schema"]
+__all__ = ["DATASETS", "MODELS", "OWN_OPTIONS", "describe", "draft", "own_settings"]

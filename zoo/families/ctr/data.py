@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from zoo.families.ctr.datasets import ENCODERS, LOGS, Found, cache_folder, find_
 from zoo.families.ctr.encode import FACTS, VOCABULARY, encode, read_unseen
 from zoo.families.ctr.layout import Layout
 from zoo.families.ctr.parts import Part, fold_folder, fold_rows
-from zoo.families.ctr.schema import Schema, parse
+from zoo.families.ctr.schema import Schema, parse, read_schema
 from zoo.families.ctr.split import PARTS
 from zoo.families.ctr.survey import Source
 from zoo.families.ctr.vocabulary import Vocabulary
@@ -23,6 +24,7 @@ from zoo.recipes import Recipe, from_table
 from zoo.sources import DataError, check_own
 
 DATASETS = list(LOGS)
+OWN_OPTIONS = ("schema",)
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,17 @@ def _own(dataset: str, sha256: str, config: DataConfig) -> Found:
             paths.append(path.parent / name)
             sums.append(digest)
     return Found(tuple(paths), tuple(sums), config.schema, "the user's own")
+
+
+def own_settings(files: Sequence[Path], options: Mapping[str, str]) -> dict[str, Any]:
+    """What a schema file says of the user's own log, as a recipe's data settings hold it.
+
+    Raises:
+        RecipeError: the schema is at fault.
+        DataError: no such file.
+    """
+    schema = options.get("schema")
+    return {"schema": read_schema(Path(schema), files[0])} if schema else {}
 
 
 def describe(dataset: str) -> dict[str, object]:

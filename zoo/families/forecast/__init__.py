@@ -12,6 +12,7 @@ from zoo.families.forecast.baselines import baselines
 from zoo.families.forecast.data import describe
 from zoo.families.forecast.datasets import DATASETS
 from zoo.families.forecast.losses import DistillConfig
+from zoo.families.forecast.own import OWN_OPTIONS, SEVERAL_FILES, describe_series, own_settings
 from zoo.spec import Export, ModelSpec
 
 TASK = "forecasting"
@@ -74,4 +75,12 @@ MODELS = [
     ),
 ]
 
-__all__ = ["DATASETS", "MODELS", "describe"]
+__all__ = [
+    "DATASETS",
+    "MODELS",
+    "OWN_OPTIONS",
+    "SEVERAL_FILES",
+    "describe",
+    "describe_series",
+    "own_settings",
+]

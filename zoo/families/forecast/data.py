@@ -1,23 +1,25 @@
-"""A recipe's series: tables, their parts by time, and windows of them."""
+"""A recipe's series, cut in parts and windows."""
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo.artifact import sha256_bytes
 from zoo.families.forecast.datasets import find_known
+from zoo.families.forecast.files import read_file
+from zoo.families.forecast.grid import duration
 from zoo.families.forecast.series import Series
-from zoo.families.forecast.windows import Windows
-from zoo.sources import DataError
-from zoo.spec import Recipe, from_table
+from zoo.families.forecast.table import PARTS, Table, coarser, cut
+from zoo.recipes import Recipe, from_table
+from zoo.sources import DataError, check_own
 
-PARTS = ("train", "val", "test")
-SPLIT = (0.6, 0.2, 0.2)
 ASKED = 1024  # test windows that can be asked about
 
 
@@ -52,83 +54,6 @@ class DataConfig:
             raise ValueError(
                 f"split is {list(self.split)}: expected three fractions above 0 that sum to 1"
             )
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """A series with its parts.
-
-    Attributes:
-        series: the values, their channels, step and period.
-        borders: rows before the end of train, of val and of test.
-        center, scale: (channels,) float32, mean and standard deviation of the training rows: the
-            scale of metrics. A channel that is constant there has scale 1.
-    """
-
-    series: Series
-    borders: tuple[int, int, int]
-    center: np.ndarray = field(init=False)
-    scale: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        train = self.values[: self.borders[0]].astype(np.float64)
-        empty = np.flatnonzero(np.isnan(train).all(axis=0))
-        if len(empty):
-            raise DataError(
-                f"{self.name}: column '{self.channels[empty[0]]}' has no value in the training part (its first "
-                f"{self.borders[0]} rows): leave it out with --columns, or change --split"
-            )
-        center, scale = np.nanmean(train, 0), np.nanstd(train, 0)
-        object.__setattr__(self, "center", center.astype(np.float32))
-        scale = np.where(scale > 1e-7 * np.abs(center), scale, 1)
-        object.__setattr__(self, "scale", scale.astype(np.float32))
-
-    @property
-    def name(self) -> str:
-        """The data set's."""
-        return self.series.name
-
-    @property
-    def values(self) -> np.ndarray:
-        """(time, channels) float32; NaN where missing."""
-        return self.series.values
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Their names."""
-        return self.series.channels
-
-    @property
-    def step_s(self) -> float:
-        """Seconds between rows; 0 where unknown."""
-        return self.series.step_s
-
-    @property
-    def period(self) -> int:
-        """Rows of the season to expect; 1 where none is."""
-        return self.series.period
-
-    def windows(self, part: str, lookback: int, horizon: int, stride: int = 1) -> Windows:
-        """Windows of a part.
-
-        Those of ``train`` lie in it. Of the others' only the futures do: their histories reach
-        back into the part before, as everyone who publishes does.
-
-        Raises:
-            DataError: the part is too short for one.
-        """
-        k = PARTS.index(part)
-        first = self.borders[k - 1] - lookback if k else 0
-        windows = Windows(self.values, max(first, 0), self.borders[k], lookback, horizon, stride)
-        if first < 0 or not len(windows):
-            rows = self.borders[k] - (self.borders[k - 1] if k else 0)
-            raise DataError(
-                f"{self.name}: its {part} part has {rows} rows, too few for lookback {lookback} "
-                f"and horizon {horizon}: expected at least {lookback + horizon} rows in train and "
-                f"{horizon} in val and in test; give more rows, another --split, or a recipe "
-                "with a shorter lookback or horizon"
-            )
-        return windows
 
 
 class ForecastData:
@@ -211,33 +136,6 @@ def digest_of(series: Sequence[Series]) -> str:
     )
 
 
-def coarser(series: Series, every: int) -> Series:
-    """The series with so many rows replaced by the mean of their known values."""
-    if every == 1:
-        return series
-    rows = len(series.values) // every
-    groups = series.values[: rows * every].reshape(rows, every, -1).astype(np.float64)
-    known = (~np.isnan(groups)).sum(1)
-    values = np.where(known, np.nansum(groups, 1) / np.maximum(known, 1), np.nan)
-    borders = series.borders and tuple(border // every for border in series.borders)
-    return replace(
-        series,
-        values=values.astype(np.float32),
-        step_s=series.step_s * every,
-        borders=borders,  # type: ignore[arg-type]
-    )
-
-
-def cut(series: Series, split: Sequence[float]) -> Table:
-    """A series in its parts: of the published split, or by fractions of its rows."""
-    if series.borders and not split:
-        return Table(series, series.borders)
-    train, val, test = split or SPLIT
-    ends = (len(series.values) * fraction for fraction in (train, train + val, train + val + test))
-    a, b, c = (round(end) for end in ends)
-    return Table(series, (a, b, c))
-
-
 def read(recipe: Recipe) -> ForecastData:
     """The recipe's series.
 
@@ -246,8 +144,30 @@ def read(recipe: Recipe) -> ForecastData:
         RecipeError: wrong settings.
     """
     config: DataConfig = from_table(DataConfig, recipe.data, f"{recipe.name}.data")
-    series = [find_known(name) for name in recipe.dataset.split("+")]
-    return ForecastData(tuple(cut(coarser(s, config.every), config.split) for s in series), config)
+    found = _own(recipe, config) if recipe.dataset_sha256 else _known(recipe.dataset)
+    return ForecastData(tuple(cut(coarser(s, config.every), config.split) for s in found), config)
+
+
+def _known(dataset: str) -> list[Series]:
+    return [find_known(name) for name in dataset.split("+")]
+
+
+def _own(recipe: Recipe, config: DataConfig) -> list[Series]:
+    """The series in the user's own files: of several, paths and checksums are joined by commas."""
+    sums = recipe.dataset_sha256.split(",")
+    paths = recipe.dataset.split(",") if len(sums) > 1 else [recipe.dataset]
+    for path, sha256 in zip(paths, sums, strict=True):
+        check_own(path, sha256)
+    return [
+        _read_file(path, sha256, config.time, tuple(config.columns))
+        for path, sha256 in zip(paths, sums, strict=True)
+    ]
+
+
+@functools.lru_cache(maxsize=8)
+def _read_file(path: str, sha256: str, time: str, columns: tuple[str, ...]) -> Series:
+    """A file's series; the checksum tells whether the cached ones still are."""
+    return read_file(Path(path), time, columns)
 
 
 def describe(dataset: str) -> dict[str, object]:
@@ -256,12 +176,16 @@ def describe(dataset: str) -> dict[str, object]:
     Raises:
         DataError: an unknown one, or one that cannot be had or used.
     """
-    series = find_known(dataset)
+    return row_of(find_known(dataset))
+
+
+def row_of(series: Series) -> dict[str, object]:
+    """What a series is, in a row of a table."""
     return {
-        "dataset": dataset,
+        "dataset": series.name,
         "rows": len(series.values),
         "channels": len(series.channels),
-        "step_s": series.step_s,
+        "step": duration(series.step_s) if series.step_s else "unknown",
         "missing": int(np.isnan(series.values).sum()),
         "start": series.start,
         "digest": digest_of([series])[:12],

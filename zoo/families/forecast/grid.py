@@ -1,0 +1,107 @@
+"""Rows at any times, put on a regular grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from zoo.families.forecast.series import DAY_S
+from zoo.sources import DataError
+
+SECOND = 1_000_000  # microseconds
+SPARSE = 10  # grid steps per row from which on rows are too uneven for a grid
+OFF = 0.01  # of a step; a time that is further from the grid is said to be off it
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Values on a regular grid.
+
+    Attributes:
+        values: (time, channels) float64, NaN where nothing was measured.
+        step: seconds, or of a mere order its unit.
+        start: microseconds since 1970 of the first row.
+        notes: what was mended.
+    """
+
+    values: np.ndarray
+    step: float
+    start: int
+    notes: list[str]
+
+
+def regular(micros: np.ndarray, values: np.ndarray, path: Path) -> Grid:
+    """Sort rows, take the mean of those at one time, and fill gaps with missing values.
+
+    The step is the median one; of monthly, quarterly and yearly rows it is counted in months.
+
+    Args:
+        micros: (rows,) int64, times in microseconds.
+        values: (rows, channels) float64.
+        path: of the file, for messages.
+
+    Raises:
+        DataError: fewer than three times, or times that are on no grid.
+    """
+    notes = []
+    if (np.diff(micros) < 0).any():
+        notes.append("rows were not in the order of time: sorted")
+    times = np.unique(micros)
+    if len(times) < len(micros):
+        notes.append(f"{len(micros) - len(times)} repeated time stamp(s): their mean was taken")
+    if len(times) < 3:
+        raise DataError(
+            f"{path} has rows of {len(times)} time(s): expected three or more; add rows"
+        )
+    step, slots = _month_slots(times) or _even_slots(times, notes)
+    n_slots = int(slots[-1]) + 1
+    if n_slots > SPARSE * len(times):
+        raise DataError(
+            f"{path}: its times are too uneven for a grid: {len(times)} times, most about "
+            f"{duration(step)} apart, would have {n_slots} steps; resample the file to even steps"
+        )
+    if gaps := n_slots - len(np.unique(slots)):
+        notes.append(
+            f"{gaps} step(s) of {duration(step)} without a row: filled with missing values"
+        )
+    rows = slots[np.searchsorted(times, micros)]
+    means = pd.DataFrame(values).groupby(rows).mean()
+    return Grid(means.reindex(range(n_slots)).to_numpy(), step, int(times[0]), notes)
+
+
+def _even_slots(times: np.ndarray, notes: list[str]) -> tuple[float, np.ndarray]:
+    """The median step in seconds, and each time's place on the grid from the first time on."""
+    step = float(np.median(np.diff(times)))
+    place = (times - times[0]) / step
+    slots = place.round().astype(np.int64)
+    if off := int((np.abs(place - slots) > OFF).sum()):
+        notes.append(
+            f"{off} time(s) between steps of {duration(step / SECOND)}: moved to the nearest"
+        )
+    return step / SECOND, slots
+
+
+def _month_slots(times: np.ndarray) -> tuple[float, np.ndarray] | None:
+    """The same of rows that come once in so many months; None where they do not."""
+    if np.diff(times).min() < 28 * DAY_S * SECOND:
+        return None
+    when = pd.DatetimeIndex(times.astype("datetime64[us]"))
+    within = times - when.to_period("M").start_time.as_unit("us").asi8
+    if not (when.is_month_end.all() or (within == within[0]).all()):
+        return None
+    months = (when.year * 12 + when.month).to_numpy()
+    step = int(np.median(np.diff(months)))
+    if ((months - months[0]) % step).any():
+        return None
+    return step * 365.25 / 12 * DAY_S, (months - months[0]) // step
+
+
+def duration(seconds: float) -> str:
+    """A step in words, such as ``15 min``."""
+    for unit, name in ((DAY_S, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds / unit:g} {name}"
+    return f"{seconds:g} s"

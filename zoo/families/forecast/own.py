@@ -1,0 +1,57 @@
+"""What users say on the command line of series of their own."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.families.forecast.data import row_of
+from zoo.families.forecast.files import read_file
+from zoo.recipes import RecipeError
+from zoo.sources import report
+
+OWN_OPTIONS = ("time", "columns", "split")
+SEVERAL_FILES = ("gpd",)  # the models that train on several series at once
+
+
+def own_settings(files: Sequence[Path], options: Mapping[str, str]) -> dict[str, Any]:
+    """The data settings of a recipe for the user's own files; what was mended is told on stderr.
+
+    Raises:
+        DataError: a file is at fault, or lacks a column.
+        RecipeError: a split that is none.
+    """
+    time, columns = options.get("time", ""), names_in(options.get("columns", ""))
+    for file in files:
+        for repair in read_file(file, time, columns).repairs:
+            report(f"{file.name}: {repair}")
+    settings = {"time": time, "columns": columns, "split": _split(options.get("split", ""))}
+    return {key: value for key, value in settings.items() if value}
+
+
+def describe_series(file: Path, options: Mapping[str, str]) -> dict[str, Any]:
+    """What is in a file: as of a known series, the channels' names, and what was mended.
+
+    Raises:
+        DataError: the file is at fault, or lacks a column.
+    """
+    series = read_file(file, options.get("time", ""), names_in(options.get("columns", "")))
+    more = {"names": list(series.channels), "repairs": list(series.repairs)}
+    return {**row_of(series), **more}
+
+
+def names_in(text: str) -> list[str]:
+    """Names between commas; one with a comma in it stands in quotes."""
+    return next(csv.reader([text], skipinitialspace=True), [])
+
+
+def _split(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")] if text else []
+    except ValueError:
+        raise RecipeError(
+            f"--split is '{text}': expected the fractions of train, val and test, such as "
+            "0.6,0.2,0.2"
+        ) from None
