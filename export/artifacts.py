@@ -112,8 +112,15 @@ def golden_file(golden: Golden) -> dict[str, bytes]:
     return {GOLDEN_FILE: golden.to_text().encode()}
 
 
-def warmup_files(request: Arrays) -> dict[str, bytes]:
-    """The inputs of one request as Triton's warm-up reads them."""
+def warmup_files(request: Arrays, signature: Signature) -> dict[str, bytes]:
+    """The inputs of one request as Triton's warm-up reads them.
+
+    Of a row's axes of free size the first entry is taken: the configuration has to state its size.
+    """
+    if signature.max_batch:
+        for spec in signature.inputs:
+            first = tuple(slice(1 if isinstance(axis, str) else None) for axis in spec.shape)
+            request = {**request, spec.name: request[spec.name][(..., *first)]}
     return {f"{WARMUP}/{name}-1": _raw(array) for name, array in request.items()}
 
 

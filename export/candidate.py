@@ -14,10 +14,14 @@ from torch import nn
 
 from export.errors import ExportError
 from zoo.contract import Signature, near
+from zoo.golden import distances
 
 Arrays = dict[str, np.ndarray]
 
-TOLERANCE = {"probabilities": 1e-5, "logits": 1e-4, "score": 1e-5, "logit": 1e-4}
+TOLERANCE = {
+    **{"probabilities": 1e-5, "logits": 1e-4, "score": 1e-5, "logit": 1e-4},
+    **dict.fromkeys(("quantiles", "median", "mean", "path", "v"), 1e-4),
+}
 CLOSER = 0.1  # of the tolerance, between answers of graphs: a row alone and in a batch, two forms
 CANDIDATES = "candidates"  # the axis of a form that ranks
 
@@ -35,6 +39,7 @@ class Candidate:
         n_rows: ids are 0..n_rows-1.
         expected: the trained model's own answers by id, computed without ``module``; or None.
         raw: ids → the same inputs, strings in place of ids; None where there is no such form.
+        unit: inputs → the unit of differences, see ``zoo.golden.distances``; None where it is 1.
     """
 
     name: str
@@ -45,6 +50,11 @@ class Candidate:
     n_rows: int
     expected: Arrays | None = None
     raw: Callable[[np.ndarray], Arrays] | None = None
+    unit: Callable[[Arrays], np.ndarray] | None = None
+
+    def unit_of(self, arrays: Arrays) -> np.ndarray | None:
+        """The unit of differences between answers to a request."""
+        return self.unit(arrays) if self.unit else None
 
     @property
     def ranks(self) -> bool:
@@ -73,7 +83,11 @@ def tolerance_of(output: str) -> float:
 
 
 def compare(
-    what: str, answer: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], of: float = 1
+    what: str,
+    answer: Mapping[str, np.ndarray],
+    expected: Mapping[str, np.ndarray],
+    of: float = 1,
+    unit: np.ndarray | None = None,
 ) -> dict[str, float]:
     """The largest difference of every output.
 
@@ -82,34 +96,43 @@ def compare(
         answer: outputs by name.
         expected: the outputs to compare with.
         of: factor of the tolerance; outputs that are no floats must be equal.
+        unit: of differences, see ``zoo.golden.distances``.
 
     Raises:
         ExportError: another shape, NaN or infinity, or a difference above its tolerance.
     """
-    return {name: _compare(what, name, answer[name], expected[name], of) for name in expected}
+    return {
+        name: _compare(f"{what}: expected", name, answer[name], expected[name], of, unit)
+        for name in expected
+    }
 
 
-def _compare(what: str, name: str, answer: np.ndarray, expected: np.ndarray, of: float) -> float:
+def _compare(
+    expecting: str,
+    name: str,
+    answer: np.ndarray,
+    expected: np.ndarray,
+    of: float,
+    unit: np.ndarray | None,
+) -> float:
     if answer.shape != expected.shape:
-        raise ExportError(
-            f"{what}: expected {name} of shape {expected.shape}, measured {answer.shape}"
-        )
+        raise ExportError(f"{expecting} {name} of shape {expected.shape}, measured {answer.shape}")
     if not np.issubdtype(expected.dtype, np.floating):
         wrong = np.argwhere(answer != expected)
         if len(wrong):
             at = tuple(wrong[0])
             raise ExportError(
-                f"{what}: expected {expected[at]} in {name} at {[*map(int, at)]}, "
-                f"measured {answer[at]}"
+                f"{expecting} {expected[at]} in {name} at {[*map(int, at)]}, measured {answer[at]}"
             )
         return 0.0
-    if not np.isfinite(answer).all():
-        row = int(np.argwhere(~np.isfinite(answer))[0][0])
-        raise ExportError(f"{what}: expected finite {name}, measured NaN or infinity in row {row}")
-    difference, tolerance = float(np.abs(answer - expected).max(initial=0)), of * tolerance_of(name)
+    found, tolerance = distances(answer, expected, unit), of * tolerance_of(name)
+    if not np.isfinite(found).all():
+        row = int(np.argwhere(~np.isfinite(found))[0][0])
+        raise ExportError(f"{expecting} finite {name}, measured NaN or infinity in row {row}")
+    difference = float(found.max(initial=0))
     if difference > tolerance:
         raise ExportError(
-            f"{what}: expected {name} to differ by at most {tolerance:g}, measured {difference:.3g}"
+            f"{expecting} {name} to differ by at most {tolerance:g}, measured {difference:.3g}"
         )
     return difference
 

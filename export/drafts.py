@@ -95,9 +95,10 @@ def graph_draft(
         session = open_session(net.graph)
         p50 = p50_us(lambda r: session.run(None, r), [net.rows(ids) for ids in timed_ids(net)])
         rows = net.rows(golden_ids(net))
-        files |= golden_file(golden or Golden(rows, torch_answer(net, rows)))
+        answers = torch_answer(net, rows)
+        files |= golden_file(golden or Golden(rows, answers, unit=net.unit_of(rows)))
         if net.signature.max_batch or net.ranks:
-            files |= warmup_files(net.rows(warmup_ids(net)))
+            files |= warmup_files(net.rows(warmup_ids(net)), net.signature)
     return Draft(net.name, "onnx", net.signature, source.metrics(parity, p50), files)
 
 
@@ -107,7 +108,7 @@ def _vocabulary(source: Source, raw: RawNet, parity: Parity) -> Draft:
     golden = golden_ids(raw.net)
     files = graph_file(raw.graph, source.about(raw.encode_name)) | dict(source.attachments)
     files |= golden_file(Golden(raw.texts(golden), raw.ids(golden)))
-    files |= warmup_files(raw.texts(warmup_ids(raw.net)))
+    files |= warmup_files(raw.texts(warmup_ids(raw.net)), raw.encode_signature)
     p50 = p50_us(raw.encode, [raw.texts(ids) for ids in timed_ids(raw.net)])
     metrics = source.metrics(parity, p50)
     return Draft(raw.encode_name, "onnx", raw.encode_signature, metrics, files)

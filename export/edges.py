@@ -1,4 +1,4 @@
-"""Rows at the edges of what a graph accepts: nothing known, and ids outside the vocabulary."""
+"""Edges of what a graph accepts: nothing known, axes of one entry, ids outside the vocabulary."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ BELOW, ABOVE = -1, 4  # ids out of range: -1, and this much above the last one
 
 
 def check_edges(candidate: Candidate, session: Any, arrays: Arrays) -> None:
-    """An empty row is finite and harms no mate; ids out of range read as the last id.
+    """An empty row is answered as in torch and harms no mate; ids out of range read as the last id.
 
-    The last id of a column stands for whatever is not in its vocabulary.
+    The last id of a column stands for whatever is not in its vocabulary. Axes of free size are
+    cut to one entry besides.
 
     Args:
         candidate: the graph.
@@ -28,6 +29,8 @@ def check_edges(candidate: Candidate, session: Any, arrays: Arrays) -> None:
     inputs = candidate.signature.inputs
     by_row = [spec for spec in inputs if candidate.signature.max_batch or _is_ranked(spec)]
     _check_empty(candidate, session, arrays, by_row)
+    for axis in sorted({axis for spec in inputs for axis in spec.shape if isinstance(axis, str)}):
+        _check_one(candidate, session, arrays, axis)
     for spec in inputs:
         if spec not in by_row:
             what = f"{candidate.name}: an empty {spec.name}"
@@ -50,10 +53,22 @@ def _check_empty(
         emptied[spec.name] = arrays[spec.name].copy()
         emptied[spec.name][:1] = _empty(spec, arrays[spec.name][:1])
     answer = ask(session, emptied, what := f"{name}: an empty row")
-    compare(what, answer, torch_answer(candidate, emptied))
+    unit = candidate.unit_of(emptied)
+    compare(what, answer, torch_answer(candidate, emptied), unit=unit)
     whole = ask(session, arrays, what := f"{name}: a row beside an empty one")
     first, second = ({k: a[1:] for k, a in found.items()} for found in (answer, whole))
-    compare(what, first, second, CLOSER)
+    compare(what, first, second, CLOSER, None if unit is None else unit[1:])
+
+
+def _check_one(candidate: Candidate, session: Any, arrays: Arrays, axis: str) -> None:
+    """All inputs cut to the first entry of an axis: as in torch."""
+    lead = ("batch",) if candidate.signature.max_batch else ()
+    cut = dict(arrays)
+    for spec in candidate.signature.inputs:
+        if axis in spec.shape:
+            cut[spec.name] = arrays[spec.name].take([0], (*lead, *spec.shape).index(axis))
+    answer = ask(session, cut, what := f"{candidate.name}: {axis} = 1")
+    compare(what, answer, torch_answer(candidate, cut), unit=candidate.unit_of(cut))
 
 
 def _check_range(candidate: Candidate, session: Any, arrays: Arrays, spec: TensorSpec) -> None:

@@ -32,13 +32,17 @@ def to_graph(
     Args:
         module: in eval mode; its forward takes the inputs in signature order.
         signature: names tensors and axes.
-        example: at least two rows, so that no axis is taken for a constant.
+        example: real rows.
         name: for error messages.
 
     Raises:
         ExportError: an operator that ONNX lacks, or an axis that did not come out as declared.
     """
-    arguments = tuple(torch.from_numpy(example[spec.name]) for spec in signature.inputs)
+    lead = ("batch",) if signature.max_batch else ()
+    arguments = tuple(
+        torch.from_numpy(_widened(example[spec.name], (*lead, *spec.shape)))
+        for spec in signature.inputs
+    )
     try:
         with torch.no_grad(), _quiet():
             program = torch.onnx.export(
@@ -60,6 +64,14 @@ def to_graph(
     _forget_origins(graph)
     check_graph(graph, signature, name)
     return graph
+
+
+def _widened(array: np.ndarray, axes: tuple[int | str, ...]) -> np.ndarray:
+    """Named axes of one entry are given two: torch would take their size for a constant."""
+    for index, axis in enumerate(axes):
+        if isinstance(axis, str) and array.shape[index] == 1:
+            array = array.repeat(2, axis=index)
+    return array
 
 
 def check_graph(

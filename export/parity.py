@@ -31,12 +31,13 @@ ROWS = 1000
 BATCHES = (1, 2, 3, 7)
 QUERIES = (1, 2, 3, 7, 64)
 CANDIDATES = (1, 2, 3, 7, 1000)
+CLASSES = ("probabilities", "logits")  # outputs of which one entry is the answer
 TIE = 1e-6  # rows whose two largest values are nearer may swap them by rounding
 
 
 @dataclass(frozen=True)
 class Parity:
-    """What the gate measured; differences are those of the first output.
+    """What the gate measured; differences are those of the first output, in the form's unit.
 
     Attributes:
         rows: distinct real rows compared.
@@ -44,7 +45,7 @@ class Parity:
         max_abs_diff: largest difference from torch.
         tolerance: largest accepted one; None where the task's metric decides.
         outputs: largest difference from torch of every output.
-        top1_agreement: fraction of rows with torch's own largest value; None for outputs of one.
+        top1_agreement: fraction of rows with torch's own largest value; None without classes.
         alone_max_abs_diff: largest difference between a row alone and in a batch; between a
             candidate ranked and its whole row asked; None where there is neither.
     """
@@ -77,14 +78,19 @@ def check(candidate: Candidate, by_row: Candidate | None = None) -> Parity:
     return _check_queries(candidate, session)
 
 
-def check_same(name: str, answers: dict[str, Arrays]) -> None:
+def check_same(name: str, answers: dict[str, Arrays], unit: np.ndarray | None = None) -> None:
     """Check that forms of one model give the same answers to the same rows.
+
+    Args:
+        name: of the model.
+        answers: by form.
+        unit: of differences.
 
     Raises:
         ExportError: naming the two forms that differ.
     """
     for (one, a), (other, b) in itertools.pairwise(answers.items()):
-        compare(f"{name}: forms '{one}' and '{other}'", a, b)
+        compare(f"{name}: forms '{one}' and '{other}'", a, b, unit=unit)
 
 
 def _check_eval(candidate: Candidate) -> None:
@@ -94,7 +100,8 @@ def _check_eval(candidate: Candidate) -> None:
             raise ExportError(f"{candidate.name}: module '{path}' is in training mode: call eval()")
     arrays = candidate.rows(np.arange(min(2, candidate.n_rows)))
     first, second = (torch_answer(candidate, arrays) for _ in range(2))
-    compare(f"{candidate.name}: torch asked twice", first, second, of=0)
+    what = f"{candidate.name}: torch asked twice"
+    compare(what, first, second, of=0, unit=candidate.unit_of(arrays))
 
 
 def _check_batches(candidate: Candidate, session: Any) -> Parity:
@@ -102,17 +109,18 @@ def _check_batches(candidate: Candidate, session: Any) -> Parity:
     name, most = candidate.name, candidate.signature.max_batch
     ids = some_ids(candidate.n_rows, max(ROWS, most))
     arrays = candidate.rows(ids)
+    unit = candidate.unit_of(arrays)
     reference = joined([torch_answer(candidate, part) for part in slices(arrays, most)])
     if candidate.expected is not None:
         expected = {key: array[ids] for key, array in candidate.expected.items()}
-        compare(f"{name}: torch and the model", reference, expected)
+        compare(f"{name}: torch and the model", reference, expected, unit=unit)
     answers, differences = {}, []
     for batch in (*BATCHES, most):
         what = f"{name}: ONNX and torch at batch {batch}"
         answers[batch] = answer_in(session, arrays, batch, what)
-        differences.append(compare(what, answers[batch], reference))
+        differences.append(compare(what, answers[batch], reference, unit=unit))
     what = f"{name}: rows alone and in a batch of {most}"
-    alone = compare(what, answers[1], answers[most], CLOSER)
+    alone = compare(what, answers[1], answers[most], CLOSER, unit)
     check_edges(candidate, session, {key: array[:2] for key, array in arrays.items()})
     return _parity(
         candidate, ids, (*BATCHES, most), differences, _top1(name, answers[most], reference), alone
@@ -143,7 +151,7 @@ def _top1(name: str, answer: Arrays, reference: Arrays) -> float | None:
     """Fraction of rows with the same largest value; ties may differ."""
     agreements = []
     for key, expected in reference.items():
-        if expected.ndim < 2 or expected.shape[-1] == 1:
+        if key not in CLASSES:
             continue
         same = answer[key].argmax(axis=-1) == expected.argmax(axis=-1)
         ahead = np.diff(np.sort(expected, axis=-1)[:, -2:])[:, 0]

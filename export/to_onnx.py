@@ -36,14 +36,14 @@ SAME_ROWS = 256
 
 @dataclass(frozen=True)
 class Trained:
-    """A loaded checkpoint with its data and its answers to it."""
+    """A loaded checkpoint with its data; its answers to it, where its family gives them."""
 
     artifact: Artifact
     spec: ModelSpec
     model: nn.Module
     config: Any
     data: Any
-    logits: np.ndarray
+    logits: np.ndarray | None
 
     @property
     def forms(self) -> dict[str, Export]:
@@ -95,11 +95,12 @@ def model_id(name: str, form: str, spec: ModelSpec) -> str:
 
 
 def load_trained(run: Path, data: Any = None) -> Trained:
-    """A checkpoint, and what it answers to its data; read where it is not at hand."""
+    """A checkpoint, its data, read where it is not at hand, and what it answers to it."""
     artifact, model, config = checkpoint.load(run)
     spec = get_spec(artifact.recipe["model"])
     data = spec.data(checkpoint.recipe_of(artifact)) if data is None else data
-    return Trained(artifact, spec, model, config, data, spec.answers(model, data).cpu().numpy())
+    logits = spec.answers(model, data).cpu().numpy() if spec.answers else None
+    return Trained(artifact, spec, model, config, data, logits)
 
 
 def candidate_of(trained: Trained, form: str) -> Candidate:
@@ -107,7 +108,7 @@ def candidate_of(trained: Trained, form: str) -> Candidate:
     export, data, config = trained.forms[form], trained.data, trained.config
     name = model_id(trained.artifact.model, form, trained.spec)
     signature, module = export.signature(config), export.wrap(trained.model).eval()
-    n_rows, raw = len(trained.logits), export.raw
+    n_rows, raw = data.n_rows, export.raw
 
     def rows(ids: np.ndarray) -> Arrays:
         return export.rows(data, config, ids)
@@ -122,6 +123,7 @@ def candidate_of(trained: Trained, form: str) -> Candidate:
         n_rows=n_rows,
         expected=_expected(trained, signature) if export.exact else None,
         raw=None if raw is None else lambda ids: raw(data, config, ids),
+        unit=export.unit,
     )
 
 
@@ -155,12 +157,12 @@ ANSWERS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 def _expected(trained: Trained, signature: Signature) -> Arrays | None:
-    """The model's own answers by id; None where no id stands for one answer.
+    """The model's own answers by id; None where it gives none, or no id stands for one answer.
 
-    That is so where training did not see all of the data, and where candidates are ranked.
+    The latter is so where training did not see all of the data, and where candidates are ranked.
     """
     ranked = any(CANDIDATES in spec.shape for spec in signature.inputs)
-    if not trained.data.complete or ranked:
+    if trained.logits is None or not trained.data.complete or ranked:
         return None
     logits = torch.from_numpy(trained.logits)
     names = [spec.name for spec in signature.outputs if spec.name in ANSWERS]
@@ -168,11 +170,22 @@ def _expected(trained: Trained, signature: Signature) -> Arrays | None:
 
 
 def _check_forms_agree(name: str, candidates: dict[str, Candidate]) -> None:
-    """All forms that answer row by row must give the same answers."""
-    answers = {}
+    """All forms that answer row by row, with the same outputs, must give the same answers."""
+    alike: dict[tuple[str, ...], dict[str, Candidate]] = {}
     for form, candidate in candidates.items():
         if candidate.signature.max_batch:
-            rows = candidate.rows(some_ids(candidate.n_rows, SAME_ROWS))
-            session, batch = open_session(candidate.graph), candidate.signature.max_batch
-            answers[form] = answer_in(session, rows, batch, candidate.name)
-    check_same(name, answers)
+            outputs = tuple(spec.name for spec in candidate.signature.outputs)
+            alike.setdefault(outputs, {})[form] = candidate
+    for several in alike.values():
+        if len(several) > 1:
+            _check_alike(name, several)
+
+
+def _check_alike(name: str, candidates: dict[str, Candidate]) -> None:
+    answers, unit = {}, None
+    for form, candidate in candidates.items():
+        rows = candidate.rows(some_ids(candidate.n_rows, SAME_ROWS))
+        session, batch = open_session(candidate.graph), candidate.signature.max_batch
+        answers[form] = answer_in(session, rows, batch, candidate.name)
+        unit = candidate.unit_of(rows)
+    check_same(name, answers, unit)

@@ -110,11 +110,13 @@ def _add_batching(config: Any) -> None:
 def _add_warmup(config: Any, signature: Signature, batch: int) -> None:
     """A warm-up of ``batch`` rows; Triton repeats the file's one row to make a batch.
 
-    Where there is no batch axis it is the file's one request, of WARMUP_CANDIDATES candidates.
+    Where there is no batch axis it is the file's one request, of WARMUP_CANDIDATES candidates; a
+    row's own axes of free size have one entry.
     """
+    free = 1 if signature.max_batch else WARMUP_CANDIDATES
     warmup = config.model_warmup.add(name=f"batch-{batch}", batch_size=batch)
     for spec in signature.inputs:
-        sizes = [size if size >= 0 else WARMUP_CANDIDATES for size in _dims(spec)]
+        sizes = [size if size >= 0 else free for size in _dims(spec)]
         warmup.inputs[spec.name].data_type = _dtype(spec)
         warmup.inputs[spec.name].dims.extend(sizes)
         warmup.inputs[spec.name].input_data_file = f"{spec.name}-1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,19 @@ SCORE = GOLDEN.outputs["score"]
 )
 def test_answers_are_compared(given: dict[str, np.ndarray], said: str) -> None:
     assert GOLDEN.mismatch(given) == said
+
+
+def test_differences_count_in_units_and_nan_where_nothing_is_known(tmp_path: Path) -> None:
+    """One unit per row, whatever axes follow; a unit of NaN stands for nothing known."""
+    score = np.array([[1000.0], [np.nan]], np.float32)
+    written = Golden(GOLDEN.inputs, answers(score=score), unit=np.array([100.0, np.nan]))
+    (tmp_path / "golden.json").write_text(written.to_text())
+    read = Golden.load(tmp_path, SIGNATURE)
+    assert read.mismatch(answers(score=score + np.float32(0.009))) == ""
+    assert read.mismatch(answers(score=score + 1)).startswith("output 'score' differs by 0.01:")
+    for other in ([[np.nan], [np.nan]], [[1000], [0]], [[1000], [np.inf]], [[np.inf], [np.nan]]):
+        assert "differs by" in read.mismatch(answers(score=np.array(other, np.float32)))
+    assert "differs by nan" in replace(read, unit=None).mismatch(answers(score=score))
 
 
 STEPS = (

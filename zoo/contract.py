@@ -5,7 +5,7 @@ Every error a user can cause is a ``LeanzooError`` with a message of one line:
     LeanzooError
     ├── SignatureError    arrays that a model does not accept
     ├── ArtifactError     zoo.artifact: a missing, half-written or changed artifact
-    ├── RecipeError       zoo.spec: an unknown recipe, model or key
+    ├── RecipeError       zoo.recipes: an unknown recipe, model or key
     ├── DataError         zoo.sources: a dataset that cannot be had or used
     ├── ExportError       export: a graph that fails a gate
     └── ServingError      serving: no server, no such model, a failed call

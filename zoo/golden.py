@@ -1,7 +1,7 @@
 """Rows whose answers are known: what answers them otherwise is not published and not served.
 
-golden.json    {"inputs": {name: nested lists}, "outputs": {name: nested lists}, "tolerance"};
-               null is NaN
+golden.json    {"inputs": {name: nested lists}, "outputs": {name: nested lists}, "tolerance",
+               "unit": nested lists or null}; in lists null is NaN
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ class Golden:
         inputs: of the request.
         outputs: the answer.
         tolerance: by how much a number of another answer may differ.
+        unit: of a difference, as ``distances`` takes it.
     """
 
     inputs: Arrays
     outputs: Arrays
     tolerance: float = TOLERANCE
+    unit: np.ndarray | None = None
 
     def to_text(self) -> str:
         """The content of ``golden.json``."""
@@ -43,6 +45,7 @@ class Golden:
             "inputs": {name: _plain(array) for name, array in self.inputs.items()},
             "outputs": {name: _plain(array) for name, array in self.outputs.items()},
             "tolerance": self.tolerance,
+            "unit": None if self.unit is None else _plain(self.unit),
         }
         return json.dumps(raw, allow_nan=False) + "\n"
 
@@ -59,7 +62,9 @@ class Golden:
             inputs = _arrays(raw["inputs"], signature.inputs)
             signature.check(inputs)
             outputs = _arrays(raw["outputs"], signature.outputs)
-            return Golden(inputs, outputs, float(raw["tolerance"]))
+            unit = raw.get("unit")
+            unit = None if unit is None else np.array(unit, np.float32)
+            return Golden(inputs, outputs, float(raw["tolerance"]), unit)
         except FileNotFoundError:
             raise ArtifactError(f"{folder} has no golden rows: export and publish again") from None
         except (OSError, ValueError, KeyError, TypeError, SignatureError) as error:
@@ -82,10 +87,33 @@ class Golden:
         if not np.issubdtype(expected.dtype, np.floating):
             wrong = int((answer != expected).sum())
             return f"differs in {wrong} of {expected.size} entries" if wrong else ""
-        difference = float(np.abs(answer - expected).max(initial=0))
+        difference = float(distances(answer, expected, self.unit).max(initial=0))
         if difference <= self.tolerance:  # which NaN is not
             return ""
         return f"differs by {difference:.3g}: expected at most {self.tolerance:g}"
+
+
+def distances(
+    answer: np.ndarray, expected: np.ndarray, unit: np.ndarray | None = None
+) -> np.ndarray:
+    """How far the numbers of an answer are from those expected.
+
+    Args:
+        answer, expected: floats of one shape.
+        unit: the difference that counts as 1, over the leading axes. It is NaN where a model knows
+            nothing: there, and nowhere else, NaN is as good an answer as another NaN, and
+            differences count as they are.
+
+    Returns:
+        Of the same shape; NaN or infinite where an answer should not have been.
+    """
+    if unit is None:
+        unit = np.ones((), expected.dtype)
+    unit = unit.reshape(unit.shape + (1,) * (expected.ndim - unit.ndim))
+    unknown = np.isnan(unit)
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        found: np.ndarray = np.abs(answer - expected) / np.where(unknown, 1, unit)
+    return np.where(unknown & np.isnan(answer) & np.isnan(expected), 0, found)
 
 
 def _arrays(raw: Mapping[str, Any], specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
