@@ -11,11 +11,11 @@ STEPS = len(LEVELS) - 1  # between neighbouring quantiles
 
 
 def positive(x: torch.Tensor) -> torch.Tensor:
-    """(x + √(x² + 4)) / 2, which is above 0 and smooth (Barron 2021, "Squareplus").
+    """(x + √(x² + ¼)) / 2, which is above 0 and smooth (Barron 2021, "Squareplus").
 
-    As good as softplus here, and ONNX Runtime needs a tenth of its time.
+    It learns as well as softplus here, and ONNX Runtime needs a tenth of softplus' time.
     """
-    return (x + torch.sqrt(x * x + 4)) / 2
+    return (x + torch.sqrt(x * x + 0.25)) / 2
 
 
 def spread(median: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
