@@ -17,14 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.comparison import Outcome, Plan, compare, draw_queries
+from benchmarks.comparison import Outcome, Plan, compare, few_queries, repeated
 from benchmarks.subjects import Pair, Subject
 from zoo.contract import Signature
 
 ROWS, RANK = "rows", "rank"
 PREFIXES = ("request_", "item_")  # of a ranking graph's inputs
 BATCHES = (1, 100, 1000)
-DISTINCT = 100  # queries; repeated where more are timed
 TOLERANCE = 1e-4  # of logits
 CHECKED = 20  # queries whose answers are compared before anything is timed
 
@@ -43,17 +42,17 @@ def protocols(pair: Pair, plan: Plan) -> dict[str, Callable[[], Outcome]]:
 
 def rows(pair: Pair, batch: int, plan: Plan) -> Outcome:
     """Protocol R; the teacher is not timed where its graph does not give its own answers."""
-    few = _few(pair, batch, plan)
+    few = few_queries(pair.data.n_rows, batch, plan)
     subjects = [of.prepare(few) for of in (pair.teacher(ROWS), pair.students[ROWS])]
     ids = few[:CHECKED]
     off = _largest([subjects[0].answer(i, "logit")[:, 0] - pair.logits[i] for i in ids])
     found = [_checked(off, "the trained teacher"), {}]
-    return compare("R", subjects, _repeated(few, plan), plan, found)
+    return compare("R", subjects, repeated(few, plan), plan, found)
 
 
 def ranking(pair: Pair, batch: int, plan: Plan) -> Outcome:
     """Protocol K; the ranking graph is not timed where it does not give the row-wise answers."""
-    few = _few(pair, batch, plan)
+    few = few_queries(pair.data.n_rows, batch, plan)
     rank = pair.students[RANK]
     row_wise = [
         replace(of, rows=partial(tiled, rank, of.signature)).prepare(few)
@@ -63,7 +62,7 @@ def ranking(pair: Pair, batch: int, plan: Plan) -> Outcome:
     one, all_at_once = ([s.answer(i, "logit").ravel() for i in few[:CHECKED]] for s in subjects[1:])
     off = _largest([a - b for a, b in zip(one, all_at_once, strict=True)])
     found = [{}, {}, _checked(off, "its row-wise answers")]
-    return compare("K", subjects, _repeated(few, plan), plan, found)
+    return compare("K", subjects, repeated(few, plan), plan, found)
 
 
 def tiled(rank: Subject, signature: Signature, ids: np.ndarray) -> Arrays:
@@ -83,15 +82,6 @@ def tiled(rank: Subject, signature: Signature, ids: np.ndarray) -> Arrays:
                 array[:, np.isin(columns, part.columns)] = request[part.name]
         arrays[spec.name] = array
     return arrays
-
-
-def _few(pair: Pair, batch: int, plan: Plan) -> list[np.ndarray]:
-    return draw_queries(pair.data.n_rows, batch, replace(plan, most=min(plan.most, DISTINCT)))
-
-
-def _repeated(few: Sequence[np.ndarray], plan: Plan) -> list[np.ndarray]:
-    """As many queries as a plan may take."""
-    return [few[k % len(few)] for k in range(plan.most)]
 
 
 def _largest(differences: Sequence[np.ndarray]) -> float:

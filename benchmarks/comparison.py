@@ -14,8 +14,10 @@ from benchmarks.measurement import Measurement, latencies
 from benchmarks.subjects import Subject
 from benchmarks.timing import BLOCK, Ask, affordable, interleave
 
-REQUIRED = {"A": 50, "B": 50, "C": 6, "R": 50, "K": 50}  # samples; of 6 the median has an interval
+# samples; of 6 the median has an interval
+REQUIRED = {"A": 50, "B": 50, "C": 6, "R": 50, "K": 50, "F": 6}
 ALL_AT_ONCE = "C"  # the protocol in which one query is all there is
+DISTINCT = 100  # queries whose inputs are made beforehand; repeated where more are timed
 PROFILED = 50  # queries whose preparation is timed alone
 
 
@@ -107,6 +109,16 @@ def draw_queries(n_rows: int, batch: int, plan: Plan) -> list[np.ndarray]:
     """
     random = np.random.default_rng(plan.seed)
     return [random.choice(n_rows, batch, replace=batch > n_rows) for _ in range(plan.most)]
+
+
+def few_queries(n_rows: int, batch: int, plan: Plan) -> list[np.ndarray]:
+    """As ``draw_queries``, but no more than can be kept with their inputs."""
+    return draw_queries(n_rows, batch, replace(plan, most=min(plan.most, DISTINCT)))
+
+
+def repeated(few: Sequence[np.ndarray], plan: Plan) -> list[np.ndarray]:
+    """As many queries as a plan may take."""
+    return [few[k % len(few)] for k in range(plan.most)]
 
 
 def block_of(protocol: str) -> int:

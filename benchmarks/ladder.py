@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.progress import Progress
 
-from benchmarks import click_protocols, node_protocols
+from benchmarks import click_protocols, forecast_protocols, node_protocols
 from benchmarks.comparison import Outcome, Plan
 from benchmarks.intervals import Interval
 from benchmarks.subjects import open_pair
@@ -17,6 +17,7 @@ RESULT = "bench.json"
 TASKS = {
     "node-classification": node_protocols.protocols,
     "click-prediction": click_protocols.protocols,
+    "forecasting": forecast_protocols.protocols,
 }
 FULL = Plan(budget_s=60, least=50, most=1000)
 QUICK = Plan(budget_s=2, least=6, most=200)

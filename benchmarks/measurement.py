@@ -23,8 +23,8 @@ class Measurement:
         role: ``teacher`` or ``student``.
         form: the exported form that was asked.
         protocol: ``A``, ``B`` or ``C``, see ``node_protocols``; ``R`` or ``K``, see
-            ``click_protocols``.
-        batch: nodes, rows or candidates per query.
+            ``click_protocols``; ``F``, see ``forecast_protocols``.
+        batch: nodes, rows, candidates or windows per query.
         target: runtime and device.
         precision: of weights and activations.
         concurrency: queries in flight.

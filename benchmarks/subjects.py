@@ -16,7 +16,7 @@ from zoo import checkpoint
 from zoo.artifact import Artifact, ArtifactError
 from zoo.contract import Signature
 from zoo.registry import get_spec
-from zoo.results import checkpoint_path, result_of
+from zoo.results import result_of
 from zoo.spec import ModelSpec, forms_of
 
 Arrays = dict[str, np.ndarray]
@@ -84,13 +84,15 @@ class Pair:
         students: form → the student in it; the served forms.
         teacher: opens a form of the teacher. A session keeps the memory of its largest query, so
             each is opened where needed and then let go.
-        logits: the teacher's own logits by row id, computed by torch.
+        teacher_forms: of the teacher.
+        logits: the teacher's own logits by row id, computed by torch; none where it gives none.
         data: the recipe's data.
     """
 
     task: str
     students: Mapping[str, Subject]
     teacher: Callable[[str], Subject]
+    teacher_forms: tuple[str, ...]
     logits: np.ndarray
     data: Any
 
@@ -102,15 +104,15 @@ def open_pair(name: str, runs: Path, threads: int) -> Pair:
         ArtifactError: not trained, without a teacher, or trained on a part of the data.
         ExportError: a graph that fails its gate.
     """
-    run = runs / result_of(runs, name)["run"]
-    student = Artifact.load(run)
-    recipe = checkpoint.recipe_of(student)
-    if recipe.teacher is None:
+    result = result_of(runs, name)
+    if result["teacher"] is None:
         raise ArtifactError(f"'{name}' has no teacher to compare with: train a distilled recipe")
-    teacher_run = checkpoint_path(recipe.teacher, runs)
-    teacher = Artifact.load(teacher_run)
+    run, teacher_run = runs / result["run"], runs / result["teacher"]
+    student, teacher = Artifact.load(run), Artifact.load(teacher_run)
+    recipe = checkpoint.recipe_of(student)
     # with folds the student was taught by copies that each left out a part of the data
-    if recipe.folds == 1 and teacher.digest not in student.parents.values():
+    taught = recipe.teacher is not None and recipe.folds == 1
+    if taught and teacher.digest not in student.parents.values():
         raise ArtifactError(f"{teacher_run} did not teach {run}: run 'leanzoo train {name}' again")
     spec = get_spec(recipe.model)
     data = spec.data(recipe)
@@ -126,6 +128,7 @@ def open_pair(name: str, runs: Path, threads: int) -> Pair:
         task=spec.task,
         students={form: ready() for form, ready in students.items()},
         teacher=lambda form: teachers[form](),
+        teacher_forms=tuple(teachers),
         logits=_logits(teacher_run, data),
         data=data,
     )
@@ -178,10 +181,10 @@ def _open(
 
 
 def _logits(run: Path, data: Any) -> np.ndarray:
-    """A model's own logits by row id, by torch."""
+    """A model's own logits by row id, by torch; none where its family gives none."""
     artifact, model, _ = checkpoint.load(run)
-    logits: np.ndarray = get_spec(artifact.recipe["model"]).answers(model, data).numpy()
-    return logits
+    answers = get_spec(artifact.recipe["model"]).answers
+    return answers(model, data).numpy() if answers else np.empty(0)
 
 
 def exported(

@@ -16,8 +16,9 @@ PROTOCOLS = {
     "C": "C: all nodes",
     "R": "R: rows",
     "K": "K: candidates",
+    "F": "F: windows",
 }
-UNITS = {"A": "nodes", "B": "nodes", "C": "nodes", "R": "rows", "K": "rows"}
+UNITS = {"A": "nodes", "B": "nodes", "C": "nodes", "R": "rows", "K": "rows", "F": "windows"}
 TEXT_COLUMNS = 3  # from the left
 HEADLINES = {  # ratio → heading, by the protocol that opens a result
     "A": {
@@ -36,6 +37,7 @@ HEADLINES = {  # ratio → heading, by the protocol that opens a result
         "K_b1000": "K: 1,000",
         "K_b1000_rows": "own rows / rank, 1,000",
     },
+    "F": {"F_b1": "F: 1 window", "F_b16": "F: 16", "F_b64": "F: 64"},
 }
 
 Result = Mapping[str, Any]

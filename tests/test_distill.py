@@ -207,6 +207,20 @@ def test_several_teachers(tmp_path: Path) -> None:
     torch.testing.assert_close(spec.outputs(distill.Ensemble(members), data), mean)
 
 
+def test_a_teacher_of_other_data_trains_on_its_own(tmp_path: Path) -> None:
+    """It comes out as it does beside a student of the same data."""
+    assert TOY.teacher is not None
+    other = {"setting": "inductive"}
+    alike = train(tmp_path / "alike", TOY.using(data=other))
+    apart = train(tmp_path / "apart", replace(TOY, teacher=TOY.teacher.using(data=other)))
+    one, same = (
+        Artifact.load(tmp_path / folder / str(result["teacher"]))
+        for folder, result in (("alike", alike), ("apart", apart))
+    )
+    assert one.path.name == same.path.name
+    assert one.files[checkpoint.WEIGHTS] == same.files[checkpoint.WEIGHTS]
+
+
 def test_vanilla_alone_trains_no_teacher(tmp_path: Path) -> None:
     result = train(tmp_path, methods=("vanilla",))
     assert list(result["metrics"]) == ["student"]

@@ -25,11 +25,10 @@ from zoo.artifact import Artifact, ArtifactError
 from zoo.blocks import keep_large_buffers
 from zoo.recipes import VANILLA, Recipe, RecipeError, from_table
 from zoo.registry import get_spec
-from zoo.results import RESULT, best_of, checkpoint_path, summary, write_json
+from zoo.results import RESULT, STUDENT, best_of, checkpoint_path, summary, write_json
 from zoo.spec import config_of
 from zoo.train import fit
 
-STUDENT = "student"  # the role of the first method
 BASELINES = "baselines"  # in a checkpoint's metrics: role → metrics of what needs no training
 TEACHER_SEED_STEP = 1000  # between the seeds of one student's teachers
 
@@ -139,7 +138,8 @@ def _train_seed(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> dict[
             if index:
                 seed = recipe.seed + TEACHER_SEED_STEP * index
                 teacher = replace(teacher, seed=seed, split_seed=recipe.seed)
-            teachers.append(_trained(teacher, [], data, shop))
+            shared = (teacher.dataset, teacher.data) == (recipe.dataset, recipe.data)
+            teachers.append(_trained(teacher, [], data if shared else _Lazy(teacher), shop))
         roles["teacher"] = teachers[0]
         teachers = _fold_teachers(recipe, shop) or teachers
     for index, method in enumerate(methods):

@@ -52,7 +52,8 @@ class Recipe:
         select: validation metric whose best epoch is kept, one of ``SELECTIONS``.
         gate: deploy the method that is best on validation, not the recipe's whatever comes out;
             not part of ``id``.
-        teacher: recipe of the teacher; None for a model trained on labels alone.
+        teacher: recipe of the teacher, which trains on data of its own where it names other
+            data; None for a model trained on labels alone.
         teachers: how many teachers are trained from different seeds; their mean output is taught.
         folds: above 1, a training row is taught by a teacher that was trained without its fold.
         split_seed: draws the split instead of ``seed``: a student's further teachers see its split.

@@ -12,9 +12,9 @@ from zoo.artifact import ArtifactError
 from zoo.recipes import Recipe
 
 RESULT = "train.json"
+STUDENT = "student"  # the role of the first method; others bear their method's name
 
 PerSeed = dict[int, dict[str, dict[str, Any]]]  # seed → role → metric → value
-
 KEYS = frozenset({"recipe", "methods", "metrics", "seeds", "deployed", "run", "teacher"})
 
 
@@ -39,6 +39,11 @@ def best_of(per_seed: PerSeed, roles: Sequence[str], metric: str, lower: bool) -
 
     role = max(roles, key=lambda role: sum(score(role, seed) for seed in per_seed))
     return role, max(per_seed, key=lambda seed: score(role, seed))
+
+
+def deployed_role(result: dict[str, Any]) -> str:
+    """Under which of a result's roles the deployed method's metrics stand."""
+    return STUDENT if result["deployed"] == result["methods"][0] else str(result["deployed"])
 
 
 def summary(per_seed: PerSeed) -> dict[str, dict[str, Any]]:
