@@ -20,6 +20,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from serving.endpoint import Arrays, Labels, check_classify, check_request, refusing
 from serving.errors import ModelUnavailable, RequestRefused
 from serving.failures import failed_call, is_missing, missing_model
+from serving.forecasts import Forecast, History, forecast
 from serving.records import Record, Records, rank_arrays, scores_of, to_arrays
 from zoo.contract import Signature, SignatureError
 
@@ -121,6 +122,17 @@ class Client:
         """The score of each candidate for one request; see ``serving.records``."""
         return self._scores(model, version, lambda known: rank_arrays(known, request, candidates))
 
+    def forecast(
+        self, model: str, history: History, horizon: int | None = None, version: str = ""
+    ) -> Forecast:
+        """What follows a history, in its own unit; see ``serving.forecasts``."""
+        known = self._models.get((model, version))
+        if known is not None:  # read anew where a version published since takes another window
+            with contextlib.suppress(RequestRefused):
+                return self._forecast(known.signature, model, history, horizon, version)
+        described = self._models[model, version] = self._describe(model, version)
+        return self._forecast(described.signature, model, history, horizon, version)
+
     def load(self, model: str) -> None:
         """Load a model, or the versions of it that were published since."""
         self._models.clear()
@@ -147,6 +159,14 @@ class Client:
             with refusing(model):
                 arrays = arrays_of(described.signature)
         return scores_of(self.infer(model, arrays, version))
+
+    def _forecast(
+        self, signature: Signature, model: str, history: History, horizon: int | None, version: str
+    ) -> Forecast:
+        with refusing(model):
+            return forecast(
+                signature, history, horizon, lambda rows: self.infer(model, rows, version)
+            )
 
     def _check(self, model: str, arrays: Arrays, version: str) -> _Model:
         """Check a request; a signature seen earlier is read anew before it refuses one."""

@@ -10,6 +10,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from serving.errors import RequestRefused
+from serving.forecasts import Forecast, History
 from serving.records import Record, Records
 from zoo.contract import Signature, SignatureError
 
@@ -55,6 +56,11 @@ class Endpoint(Protocol):
         self, model: str, request: Record, candidates: Records, version: str = ""
     ) -> list[float]:
         """The score of each candidate for one request."""
+
+    def forecast(
+        self, model: str, history: History, horizon: int | None = None, version: str = ""
+    ) -> Forecast:
+        """What follows a history, in its own unit."""
 
     def close(self) -> None:
         """Let go of sessions and connections."""

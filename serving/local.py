@@ -13,6 +13,7 @@ import onnxruntime
 
 from serving.endpoint import Arrays, Labels, check_classify, check_request, refusing
 from serving.errors import ModelUnavailable, ServingError, one_line
+from serving.forecasts import Forecast, History, forecast
 from serving.records import Record, Records, rank_arrays, scores_of, to_arrays
 from serving.repository import (
     MODEL_FILE,
@@ -115,6 +116,16 @@ class Local:
         with refusing(model):
             arrays = rank_arrays(self.signature(model, version), request, candidates)
         return scores_of(self.infer(model, arrays, version))
+
+    def forecast(
+        self, model: str, history: History, horizon: int | None = None, version: str = ""
+    ) -> Forecast:
+        """What follows a history, in its own unit; see ``serving.forecasts``."""
+        with refusing(model):
+            signature = self.signature(model, version)
+            return forecast(
+                signature, history, horizon, lambda rows: self.infer(model, rows, version)
+            )
 
     def _run(self, model: str, loaded: _Model, arrays: Arrays) -> dict[str, np.ndarray]:
         """Outputs of a model, or of the models that an ensemble asks in turn."""

@@ -267,7 +267,51 @@ RANK = TinyModel(
     ],
     {"axis": np.array([1])},
 )
-ALL = (MLP, NODES, EMBED, ENCODE, CODES, CLICKS, RAW, RANK)
+LOOKBACK, HORIZON = 4, 3
+LEVELS = tuple(k / 10 for k in range(1, 10))
+FORECAST = TinyModel(
+    "forecast-tiny",
+    Signature(
+        (TensorSpec("history", "float32", ("channels", LOOKBACK), "test", missing=True),),
+        (
+            TensorSpec(
+                "quantiles",
+                "float32",
+                ("channels", HORIZON, 9),
+                "the mean of what is known, ever further from its median",
+                columns=tuple(map(str, LEVELS)),
+            ),
+            _spec("median", "float32", "channels", HORIZON),
+            _spec("mean", "float32", "channels", HORIZON),
+            _spec("status", "int64", "channels"),
+        ),
+        8,
+    ),
+    [
+        helper.make_node("IsNaN", ["history"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "history"], ["filled"]),
+        helper.make_node("Where", ["missing", "zero", "one"], ["known"]),
+        helper.make_node("ReduceSum", ["filled", "time"], ["sum"]),
+        helper.make_node("ReduceSum", ["known", "time"], ["count"]),
+        helper.make_node("Div", ["sum", "count"], ["level"]),
+        helper.make_node("Add", ["level", "slope"], ["median"]),
+        helper.make_node("Add", ["median", "half"], ["mean"]),
+        helper.make_node("Unsqueeze", ["median", "time"], ["upright"]),
+        helper.make_node("Add", ["upright", "offsets"], ["quantiles"]),
+        helper.make_node("Squeeze", ["count", "time"], ["counts"]),
+        helper.make_node("Equal", ["counts", "zero"], ["nothing"]),
+        helper.make_node("Cast", ["nothing"], ["status"], to=TensorProto.INT64),
+    ],
+    {
+        "zero": np.float32(0)[None],
+        "one": np.float32(1)[None],
+        "half": np.float32(0.5)[None],
+        "time": np.array([-1]),
+        "slope": np.arange(1, HORIZON + 1, dtype=np.float32),
+        "offsets": np.outer(np.arange(1, HORIZON + 1), np.array(LEVELS) - 0.5).astype(np.float32),
+    },
+)
+ALL = (MLP, NODES, EMBED, ENCODE, CODES, CLICKS, RAW, RANK, FORECAST)
 
 
 @pytest.fixture(scope="session")

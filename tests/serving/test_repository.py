@@ -16,7 +16,7 @@ def test_lists_models_and_versions(repository: Path) -> None:
     for other in ("7", "notes", "01", "0"):
         (repository / "mlp-tiny" / other).mkdir()
     clicks = ["clicks", "clicks-encode", "clicks-rank", "clicks-raw"]
-    tiny = ["embed-tiny", "encode-tiny", "mlp-nodes", "mlp-tiny"]
+    tiny = ["embed-tiny", "encode-tiny", "forecast-tiny", "mlp-nodes", "mlp-tiny"]
     assert repo.list_models(repository) == [*clicks, *tiny]
     assert repo.list_versions(repository, "mlp-tiny") == [1, 7]
 
