@@ -114,6 +114,23 @@ def describe_series(file: Path, options: Mapping[str, str]) -> dict[str, Any]:
     return description
 
 
+def read_series(file: Path, options: Mapping[str, str]) -> Any:
+    """The series in a file of the user's, by the family that forecasts them.
+
+    Args:
+        file: CSV or Parquet.
+        options: ``time`` and ``columns``, as in training.
+
+    Returns:
+        ``values`` (time, channels) float32, ``channels``, ``step_s``, ``start`` and ``repairs``.
+
+    Raises:
+        DataError: a file at fault, or a column that it lacks.
+    """
+    families = map(importlib.import_module, FAMILIES.values())
+    return next(f for f in families if hasattr(f, "read_series")).read_series(file, options)
+
+
 def list_datasets() -> list[str]:
     """Names of all known datasets."""
     families = map(importlib.import_module, FAMILIES.values())

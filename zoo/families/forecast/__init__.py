@@ -12,7 +12,13 @@ from zoo.families.forecast.baselines import baselines
 from zoo.families.forecast.data import describe
 from zoo.families.forecast.datasets import DATASETS
 from zoo.families.forecast.losses import DistillConfig
-from zoo.families.forecast.own import OWN_OPTIONS, SEVERAL_FILES, describe_series, own_settings
+from zoo.families.forecast.own import (
+    OWN_OPTIONS,
+    SEVERAL_FILES,
+    describe_series,
+    own_settings,
+    read_series,
+)
 from zoo.spec import Export, ModelSpec
 
 TASK = "forecasting"
@@ -83,4 +89,5 @@ __all__ = [
     "describe",
     "describe_series",
     "own_settings",
+    "read_series",
 ]

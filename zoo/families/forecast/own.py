@@ -9,6 +9,7 @@ from typing import Any
 
 from zoo.families.forecast.data import row_of
 from zoo.families.forecast.files import read_file
+from zoo.families.forecast.series import Series
 from zoo.recipes import RecipeError
 from zoo.sources import report
 
@@ -37,9 +38,18 @@ def describe_series(file: Path, options: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         DataError: the file is at fault, or lacks a column.
     """
-    series = read_file(file, options.get("time", ""), names_in(options.get("columns", "")))
+    series = read_series(file, options)
     more = {"names": list(series.channels), "repairs": list(series.repairs)}
     return {**row_of(series), **more}
+
+
+def read_series(file: Path, options: Mapping[str, str]) -> Series:
+    """The series in a file.
+
+    Raises:
+        DataError: the file is at fault, or lacks a column.
+    """
+    return read_file(file, options.get("time", ""), names_in(options.get("columns", "")))
 
 
 def names_in(text: str) -> list[str]:
