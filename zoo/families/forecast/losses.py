@@ -42,11 +42,22 @@ def future_loss(
     Shapes: mean (…, horizon), quantiles (…, horizon, 9), y (…, horizon), NaN = missing → ().
     """
     known = ~(torch.isnan(y) | torch.isnan(mean))
-    zero = torch.zeros_like(y)  # put in before any arithmetic, so that no gradient is 0 · NaN
-    y, mean = torch.where(known, y, zero), torch.where(known, mean, zero)
-    quantiles = torch.where(known.unsqueeze(-1), quantiles, zero.unsqueeze(-1))
+    mean, y, quantiles = _only(known, mean, y, quantiles)
     loss = pinball(quantiles, y) + squares * (mean - y) ** 2
     return loss.sum() / known.sum().clamp(min=1)
+
+
+def _only(
+    known: torch.Tensor, mean: torch.Tensor, y: torch.Tensor, quantiles: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Zeros for the rest, before any arithmetic, so that no gradient is 0 · NaN."""
+    zero = torch.zeros((), dtype=y.dtype, device=y.device)
+    wide = known.unsqueeze(-1)
+    return (
+        torch.where(known, mean, zero),
+        torch.where(known, y, zero),
+        torch.where(wide, quantiles, zero),
+    )
 
 
 def paths_loss(
@@ -58,5 +69,13 @@ def paths_loss(
 
     Shapes: mean (…, horizon), quantiles (…, horizon, 9), paths (…, paths, horizon) → ().
     """
-    taught = pinball(quantiles.unsqueeze(-3), paths).mean()
-    return taught + squares * ((mean - paths.mean(dim=-2)) ** 2).mean()
+    mean, quantiles = mean.unsqueeze(-2), quantiles.unsqueeze(-3)
+    taught = future_loss(mean.expand_as(paths), quantiles, paths, squares=0.0)
+    return taught + squares * _squares(mean[..., 0, :], paths.mean(dim=-2))
+
+
+def _squares(mean: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+    """Mean squared error where both are known."""
+    known = ~(torch.isnan(mean) | torch.isnan(taught))
+    error = torch.where(known, mean, 0.0) - torch.where(known, taught, 0.0)
+    return (error**2).sum() / known.sum().clamp(min=1)

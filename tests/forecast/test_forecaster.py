@@ -1,0 +1,99 @@
+"""What a served forecaster promises, whatever its core is."""
+
+import numpy as np
+import pytest
+import torch
+
+from zoo.families.forecast import MODELS
+from zoo.families.forecast.quantiles import LEVELS, MEDIAN
+
+ONE_PASS = [spec for spec in MODELS if spec.name != "gpd"]
+SIZES = {"lookback": 48, "horizon": 24, "channels": 3}
+
+
+@pytest.fixture(params=[spec.name for spec in ONE_PASS])
+def model(request):
+    torch.manual_seed(0)
+    spec = next(spec for spec in ONE_PASS if spec.name == request.param)
+    module = spec.build(spec.config(**SIZES))
+    for parameter in module.parameters():  # none at zero, or what it multiplies would not matter
+        torch.nn.init.normal_(parameter, std=0.1)
+    return module.eval()
+
+
+@pytest.fixture
+def history():
+    steps = torch.arange(SIZES["lookback"])
+    waves = torch.sin(steps * torch.tensor([[0.26], [0.13], [0.5]]))
+    noise = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, SIZES["lookback"])))
+    return (waves + 0.3 * noise).float()
+
+
+@torch.no_grad()
+def ask(model, history):
+    return model(history)
+
+
+def test_shapes_and_order(model, history):
+    quantiles, median, mean, status = ask(model, history)
+    assert quantiles.shape == (2, 3, 24, len(LEVELS))
+    assert median.shape == mean.shape == (2, 3, 24) and status.tolist() == [[0] * 3] * 2
+    assert (quantiles.diff(dim=-1) > 0).all()
+    assert torch.equal(quantiles[..., MEDIAN], median)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(10.0, 0.0), (1e-3, 5.0), (1000.0, 1e6)])
+def test_unit_of_the_caller(model, history, scale, offset):
+    expected = ask(model, history)
+    answer = ask(model, history * scale + offset)
+    close = dict(rtol=1e-4, atol=2e-4 * scale + 2e-6 * abs(offset))
+    for one, other in zip(answer[:3], expected[:3], strict=True):
+        torch.testing.assert_close(one, other * scale + offset, **close)
+
+
+def test_rows_do_not_touch_each_other(model, history):
+    both, second = ask(model, history), ask(model, history[1:])
+    for one, other in zip(both, second, strict=True):
+        torch.testing.assert_close(one[1:], other, rtol=1e-5, atol=1e-5)
+
+
+def test_channels_stand_for_themselves(model, history):
+    if model.together:
+        pytest.skip("its channels see each other")
+    order = [2, 0, 1]
+    for one, other in zip(ask(model, history[:, order]), ask(model, history), strict=True):
+        torch.testing.assert_close(one, other[:, order], rtol=1e-5, atol=1e-5)
+
+
+def test_missing_values(model, history):
+    gappy = history.clone()
+    gappy[0, 1, 5:20] = torch.nan
+    answer, whole = ask(model, gappy), ask(model, history)
+    assert all(torch.isfinite(one).all() for one in answer)
+    assert not torch.equal(answer[2][0, 1], whole[2][0, 1])
+    torch.testing.assert_close(answer[2][1], whole[2][1])
+
+
+def test_nothing_known_is_said(model, history):
+    history[0, 2] = torch.nan
+    quantiles, median, mean, status = ask(model, history)
+    assert status.tolist() == [[0, 0, 1], [0, 0, 0]]
+    for one in (quantiles, median, mean):
+        assert torch.isnan(one[0, 2]).all() and torch.isfinite(one[0, :2]).all()
+
+
+def test_a_constant_stays_what_it_is(model, history):
+    history[1, 0] = 41.7
+    history[1, 1] = torch.nan
+    history[1, 1, 7] = -3.0
+    quantiles, _, mean, _ = ask(model, history)
+    assert (quantiles[1, 0] == np.float32(41.7)).all() and (mean[1, 0] == np.float32(41.7)).all()
+    assert (mean[1, 1] == -3).all()
+
+
+def test_stretched_quantiles(model, history):
+    before, _, mean, _ = ask(model, history)
+    model.calibration.fill_(2.0)
+    after, median, same, _ = ask(model, history)
+    torch.testing.assert_close(after - median[..., None], 2 * (before - median[..., None]))
+    torch.testing.assert_close(same, mean)
