@@ -57,6 +57,8 @@ def rows(data: Any, config: Any, ids: np.ndarray) -> Arrays:
 def unit(arrays: Arrays) -> np.ndarray:
     """By what differences are divided: a history's deviation, or what float32 can resolve.
 
+    NaN where nothing is known, and NaN therefore the answer.
+
     Shapes: → (batch, channels).
     """
     history = arrays["history"].astype(np.float64)
@@ -66,7 +68,8 @@ def unit(arrays: Arrays) -> np.ndarray:
     mean = filled.sum(axis=-1) / count
     deviation = np.sqrt((known * (filled - mean[..., None]) ** 2).sum(axis=-1) / count)
     resolved = np.abs(filled).max(axis=-1) * DIGITS_OF_FLOAT32 / FINEST
-    return np.maximum(np.maximum(deviation, resolved), DIGITS_OF_FLOAT32)
+    unit = np.maximum(np.maximum(deviation, resolved), DIGITS_OF_FLOAT32)
+    return np.where(known.any(axis=-1), unit, np.nan)
 
 
 def same(model: nn.Module) -> nn.Module:
