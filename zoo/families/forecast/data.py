@@ -52,7 +52,7 @@ class DataConfig:
             len(self.split) == 3 and min(self.split) > 0 and sum(self.split) < 1 + 1e-9
         ):
             raise ValueError(
-                f"split is {list(self.split)}: expected three fractions above 0 that sum to 1"
+                f"split is {list(self.split)}: expected three fractions above 0, together 1"
             )
 
 

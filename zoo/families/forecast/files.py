@@ -23,7 +23,7 @@ from zoo.families.forecast.cells import Column, mend, read_column
 from zoo.families.forecast.grid import regular
 from zoo.families.forecast.series import Series
 from zoo.families.forecast.tabular import cell_error, read_table
-from zoo.families.forecast.times import Times, find_times, join_clock, read_times
+from zoo.families.forecast.times import Times, find_times, is_time, join_clock, read_times
 from zoo.sources import DataError
 from zoo.values import SPACES
 
@@ -120,7 +120,7 @@ def _key(cells: Mapping[str, Column], columns: Sequence[str], times: Times | Non
     for name, column in free.items():
         if name.strip().lower() in IDS and (shared or column.is_text):
             return name
-    texts = [name for name, column in free.items() if column.is_text]
+    texts = [name for name, column in free.items() if column.is_text and not is_time(name)]
     return texts[0] if shared and len(texts) == 1 else ""
 
 
@@ -140,11 +140,13 @@ def _numbers(
         found[name], mended = mend(name, column.values)
         notes += mended
     if texts:
-        notes.append(f"no numbers in {_listed(texts)}: left out")
+        text = cells[texts[0]]
+        example = str(text.cells[int(np.argmax(text.odd))].as_py())[:20]
+        notes.append(f"no numbers in {_listed(texts)} (such as {example!r}): left out")
     if not found:
         raise DataError(
             f"{path} has no column of numbers: expected one for each series, with points for "
-            f"decimals; its columns are {_listed(cells)}"
+            f"decimals; found {_listed(cells) if cells else 'times alone'}"
         )
     return found
 

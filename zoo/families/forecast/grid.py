@@ -46,15 +46,11 @@ def regular(micros: np.ndarray, values: np.ndarray, path: Path) -> Grid:
     Raises:
         DataError: fewer than three times, or times that are on no grid.
     """
-    notes = []
-    if (np.diff(micros) < 0).any():
-        notes.append("rows were not in the order of time: sorted")
     times = np.unique(micros)
-    if len(times) < len(micros):
-        notes.append(f"{len(micros) - len(times)} repeated time stamp(s): their mean was taken")
+    notes = _disorder(micros, times)
     if len(times) < 3:
         raise DataError(
-            f"{path} has rows of {len(times)} time(s): expected three or more; add rows"
+            f"{path} has {len(times)} different time(s): expected three or more; add rows"
         )
     step, slots = _month_slots(times) or _even_slots(times, notes)
     n_slots = int(slots[-1]) + 1
@@ -67,9 +63,18 @@ def regular(micros: np.ndarray, values: np.ndarray, path: Path) -> Grid:
         notes.append(
             f"{gaps} step(s) of {duration(step)} without a row: filled with missing values"
         )
-    rows = slots[np.searchsorted(times, micros)]
-    means = pd.DataFrame(values).groupby(rows).mean()
+    means = pd.DataFrame(values).groupby(slots[np.searchsorted(times, micros)]).mean()
     return Grid(means.reindex(range(n_slots)).to_numpy(), step, int(times[0]), notes)
+
+
+def _disorder(micros: np.ndarray, times: np.ndarray) -> list[str]:
+    """What is told of rows that are not one behind the other."""
+    notes = []
+    if (np.diff(micros) < 0).any():
+        notes.append("rows were not in the order of time: sorted")
+    if repeated := len(micros) - len(times):
+        notes.append(f"{repeated} repeated time stamp(s): their mean was taken")
+    return notes
 
 
 def _even_slots(times: np.ndarray, notes: list[str]) -> tuple[float, np.ndarray]:

@@ -24,12 +24,24 @@ def own_settings(files: Sequence[Path], options: Mapping[str, str]) -> dict[str,
         DataError: a file is at fault, or lacks a column.
         RecipeError: a split that is none.
     """
-    time, columns = options.get("time", ""), names_in(options.get("columns", ""))
     for file in files:
-        for repair in read_file(file, time, columns).repairs:
+        for repair in read_series(file, options).repairs:
             report(f"{file.name}: {repair}")
-    settings = {"time": time, "columns": columns, "split": _split(options.get("split", ""))}
+    settings = {
+        "time": options.get("time"),
+        "columns": _names(options.get("columns", "")),
+        "split": _split(options.get("split", "")),
+    }
     return {key: value for key, value in settings.items() if value}
+
+
+def read_series(file: Path, options: Mapping[str, str]) -> Series:
+    """The series in a file, read as options say.
+
+    Raises:
+        DataError: the file is at fault, or lacks a column.
+    """
+    return read_file(file, options.get("time", ""), _names(options.get("columns", "")))
 
 
 def describe_series(file: Path, options: Mapping[str, str]) -> dict[str, Any]:
@@ -43,16 +55,7 @@ def describe_series(file: Path, options: Mapping[str, str]) -> dict[str, Any]:
     return {**row_of(series), **more}
 
 
-def read_series(file: Path, options: Mapping[str, str]) -> Series:
-    """The series in a file.
-
-    Raises:
-        DataError: the file is at fault, or lacks a column.
-    """
-    return read_file(file, options.get("time", ""), names_in(options.get("columns", "")))
-
-
-def names_in(text: str) -> list[str]:
+def _names(text: str) -> list[str]:
     """Names between commas; one with a comma in it stands in quotes."""
     return next(csv.reader([text], skipinitialspace=True), [])
 

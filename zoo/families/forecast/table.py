@@ -81,8 +81,7 @@ class Table:
         """
         k = PARTS.index(part)
         first = self.borders[k - 1] - lookback if k else 0
-        windows = Windows(self.values, max(first, 0), self.borders[k], lookback, horizon, stride)
-        if first < 0 or not len(windows):
+        if first < 0 or self.borders[k] - first < lookback + horizon:
             rows = self.borders[k] - (self.borders[k - 1] if k else 0)
             raise DataError(
                 f"{self.name}: its {part} part has {rows} rows, too few for lookback {lookback} "
@@ -90,7 +89,7 @@ class Table:
                 f"{horizon} in val and in test; give more rows, another --split, or a recipe "
                 "with a shorter lookback or horizon"
             )
-        return windows
+        return Windows(self.values, first, self.borders[k], lookback, horizon, stride)
 
 
 def coarser(series: Series, every: int) -> Series:

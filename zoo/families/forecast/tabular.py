@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from zoo.families.forecast.cells import is_number
+from zoo.families.forecast.cells import is_number, read_column
 from zoo.sources import DataError
 
 CSV, PARQUET = (".csv", ".csv.gz"), (".parquet", ".pq")
+UNNAMED = "index"  # the name of a first column without one, such as pandas and R write
+BLOCK_BYTES = 2**31 - 1  # pyarrow's most; no row may lie in more than two blocks
 COUNTED = "(rows count from 1, without the header)"
 
 
@@ -69,12 +71,14 @@ def _read_csv(path: Path) -> tuple[pa.Table, list[str]]:
     names = next(csv.reader(text), [])
     if not names or b"\0" in data:
         raise _broken(path, "it is binary" if names else "it is empty")
-    _check_header(path, names)
-    table = _parse(path, data, names, encoding)
-    if not names[0] and table.num_rows:  # what pandas and R write before the first column
-        table = table.drop_columns([""])
-        notes.append("the first column has no name: taken for row numbers and left out")
-    return table, notes
+    _check_header(path, [names[0] or UNNAMED, *names[1:]])
+    if names[0]:
+        return _parse(path, data, names, encoding), notes
+    table = _parse(path, data, [UNNAMED, *names[1:]], encoding)
+    if read_column(table[UNNAMED]).odd.any():
+        return table, notes
+    note = "the first column has no name: taken for row numbers and left out"
+    return table.drop_columns([UNNAMED]), [*notes, note]
 
 
 def _unpacked(path: Path) -> bytes:
@@ -87,7 +91,7 @@ def _unpacked(path: Path) -> bytes:
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
     """Refuse a first row that is no header of a CSV."""
-    _check_names(path, names[1:] if not names[0] else names)
+    _check_names(path, names)
     if len(names) == 1:
         for mark, word in ((";", "semicolons"), ("\t", "tabs")):
             if mark in names[0]:
@@ -118,12 +122,17 @@ def _parse(path: Path, data: bytes, names: list[str], encoding: str) -> pa.Table
         broken.append(row)
         return "error"
 
+    reading = pyarrow.csv.ReadOptions(
+        use_threads=False,
+        block_size=min(len(data) + 2, BLOCK_BYTES),
+        column_names=names,
+        skip_rows_after_names=1,  # the header
+        encoding=encoding,
+    )
     try:
         return pyarrow.csv.read_csv(
-            pa.BufferReader(data),
-            pyarrow.csv.ReadOptions(
-                use_threads=False, column_names=names, skip_rows=1, encoding=encoding
-            ),
+            pa.BufferReader(data + b"\n"),
+            reading,
             pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
             pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
@@ -134,7 +143,7 @@ def _parse(path: Path, data: bytes, names: list[str], encoding: str) -> pa.Table
             raise _broken(path, str(error)) from None
         row = broken[0]
         raise DataError(
-            f"{path} row {row.number - 1} has {row.actual_columns} cells: expected "
+            f"{path} row {row.number - 1} has {row.actual_columns} cell(s): expected "
             f"{row.expected_columns}, as in the header; mend or remove the row {COUNTED}"
         ) from None
 

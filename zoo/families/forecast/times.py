@@ -55,12 +55,17 @@ def find_times(table: pa.Table) -> str:
     kinds = dict(zip(table.column_names, table.schema.types, strict=True))
     for found in (
         [name for name, kind in kinds.items() if _is_dated(kind)],
-        [name for name in kinds if name.strip().lower() in NAMES],
+        [name for name in kinds if is_time(name)],
         [name for name in kinds if _looks_dated(table[name].slice(0, GLANCE))],
     ):
         if found:
             return max(found, key=lambda name: int(pc.count_distinct(table[name]).as_py()))
     return ""
+
+
+def is_time(name: str) -> bool:
+    """Whether a column is named like one of times."""
+    return name.strip().lower() in NAMES
 
 
 def _is_dated(kind: pa.DataType) -> bool:
