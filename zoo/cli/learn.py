@@ -201,7 +201,7 @@ def train(
         str | None,
         typer.Option(
             help="Distillation methods; the first is deployed. Default: the recipe's and vanilla. "
-            "Graphs: ffg2m,glnn,low,high,vanilla; clicks: kd,vanilla."
+            "Graphs: ffg2m,glnn,low,high,vanilla; clicks: kd,vanilla; series: paths,vanilla."
         ),
     ] = None,
     also: Annotated[
