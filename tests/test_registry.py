@@ -8,7 +8,7 @@ import torch
 
 from zoo.contract import TensorSpec
 from zoo.families.ctr.datasets import LOGS
-from zoo.recipes import RecipeError, from_table
+from zoo.recipes import Recipe, RecipeError, from_table
 from zoo.registry import (
     describe_dataset,
     get_recipe,
@@ -40,6 +40,13 @@ def log_of(dataset: str) -> dict[str, Any]:
     return {"layout": {"fields": fields}}
 
 
+def sizes_of(task: str, recipe: Recipe) -> dict[str, Any]:
+    """Config fields as the recipe's data give them."""
+    if task == "forecasting":
+        return {key: recipe.data[key] for key in ("lookback", "horizon")} | {"channels": 3}
+    return SPARSE if task == "node-classification" else log_of(recipe.dataset)
+
+
 # Task → (id, what a config must be told)
 SIZES: dict[str, dict[str, dict[str, Any]]] = {
     "node-classification": {
@@ -47,6 +54,10 @@ SIZES: dict[str, dict[str, dict[str, Any]]] = {
         for name, sizes in (("sparse", SPARSE), ("dense", DENSE))
     },
     "click-prediction": {name: log_of(name) for name in ("clicks", "frappe")},
+    "forecasting": {
+        "hourly": {"lookback": 96, "horizon": 24, "channels": 3},
+        "daily": {"lookback": 49, "horizon": 48, "channels": 1},
+    },
 }
 CHOICES: dict[str, dict[str, Any]] = {
     "ctr_ensemble": {"members": [{"model": "dcnv2"}, {"model": "logreg", "config": {}}]}
@@ -101,12 +112,10 @@ def test_released_hyper_parameters(line: str) -> None:
 def test_recipe_is_valid(name: str) -> None:
     recipe = get_recipe(name)
     assert recipe.name == name
-    assert recipe.dataset in list_datasets()
+    assert set(recipe.dataset.split("+")) <= set(list_datasets())
     for made in filter(None, (recipe, recipe.teacher)):
         spec = get_spec(made.model)
-        config_of(
-            spec, made, SPARSE if spec.task == "node-classification" else log_of(made.dataset)
-        )
+        config_of(spec, made, sizes_of(spec.task, made))
         from_table(spec.data_config, made.data, f"{name}.data")
         from_table(spec.distill_config, made.distill, f"{name}.distill")
     assert recipe.teacher is None or recipe.teacher.dataset == recipe.dataset
