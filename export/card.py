@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from pathlib import PurePath
 from typing import Any
 
@@ -13,9 +14,10 @@ from zoo.contract import Signature, TensorSpec
 from zoo.golden import Golden
 from zoo.recipes import VANILLA
 from zoo.registry import get_spec
+from zoo.results import STUDENT, deployed_role
 
 UNSTATED = "not stated by its source"
-NAMES = {"teacher": "teacher", "student": "this model", VANILLA: "without a teacher"}
+NAMES = {"teacher": "teacher", STUDENT: "this model", VANILLA: "without a teacher"}
 ROWS = {  # the metric by which models are compared → what its table shows, each with its meaning
     "accuracy": {
         "test_accuracy": "test rows that training saw without their labels (transductive)",
@@ -28,10 +30,21 @@ ROWS = {  # the metric by which models are compared → what its table shows, ea
         "test_calibration": "predicted over actual clicks, test rows",
         "test_ece": "expected calibration error, test rows",
     },
+    "mse": {
+        "test_mse": "MSE of the mean, test windows",
+        "test_mae": "MAE of the median, test windows",
+        "test_crps": "CRPS of the nine quantiles, test windows",
+        "test_coverage80": "values between quantiles 0.1 and 0.9, test windows",
+    },
 }
-SECTIONS = {"accuracy": "Accuracy", "auc": "Quality"}
-HEADINGS = {"accuracy": "accuracy on", "auc": "measured"}
-DIGITS = {"accuracy": 3, "auc": 4}
+SECTIONS = {"accuracy": "Accuracy", "auc": "Quality", "mse": "Quality"}
+HEADINGS = {"accuracy": "accuracy on", "auc": "measured", "mse": "measured"}
+UNITS = {
+    "accuracy": "Fractions",
+    "auc": "Fractions",
+    "mse": "On values less their mean, over their deviation in training; coverage is a fraction",
+}
+DIGITS = {"accuracy": 3, "auc": 4, "mse": 4}
 
 
 def card(result: dict[str, Any], artifact: Artifact) -> str:
@@ -46,16 +59,17 @@ def card(result: dict[str, Any], artifact: Artifact) -> str:
     """
     recipe, signature = artifact.recipe, artifact.signature
     assert signature is not None
+    metric = get_spec(recipe["model"]).metric
     sections = [_header(recipe), f"# {artifact.model}", _summary(recipe, artifact, signature)]
     if not _encodes(signature):
-        metric = get_spec(recipe["model"]).metric
         sections.append(f"## {SECTIONS[metric]}\n\n" + _quality(result, metric))
     sections.append("## Inputs and outputs\n\n" + _tensors(signature))
     if _takes_records(signature):
         sections.append("## Asked with records\n\n" + _records(artifact, signature))
-    sections.append("## Exported graph\n\n" + _parity(artifact.metrics, signature))
+    sections.append("## Exported graph\n\n" + _parity(artifact, signature))
     if not _encodes(signature):
-        sections.append("## Limits\n\n" + limits(result["metrics"]["student"], signature))
+        found = result["metrics"][deployed_role(result)]
+        sections.append("## Limits\n\n" + limits(metric, found, signature))
     sections.append("## Make it again\n\n" + _commands(recipe, result))
     return "\n\n".join(sections) + "\n"
 
@@ -103,17 +117,26 @@ def _summary(recipe: dict[str, Any], artifact: Artifact, signature: Signature) -
 
 def _quality(result: dict[str, Any], metric: str) -> str:
     """One row per measured setting, one column per role."""
-    metrics = result["metrics"]
+    metrics, names = result["metrics"], _names(result)
     roles = sorted(metrics, key=[*NAMES, *metrics].index)
     lines = [
-        f"| {HEADINGS[metric]} | " + " | ".join(NAMES.get(role, role) for role in roles) + " |",
+        f"| {HEADINGS[metric]} | " + " | ".join(names[role] for role in roles) + " |",
         "|---|" + "---|" * len(roles),
     ]
     for key, meaning in ROWS[metric].items():
         if any(key in metrics[role] for role in roles):
             cells = " | ".join(_cell(metrics[role], key, DIGITS[metric]) for role in roles)
             lines.append(f"| {meaning} | {cells} |")
-    return "\n".join([*lines, "", f"Fractions; {_over(result['seeds'])}"])
+    return "\n".join([*lines, "", f"{UNITS[metric]}; {_over(result['seeds'])}"])
+
+
+def _names(result: dict[str, Any]) -> dict[str, str]:
+    """Role → heading; where another method than the recipe's is deployed, that is this model."""
+    names = {role: NAMES.get(role, role.replace("_", " ")) for role in result["metrics"]}
+    role = deployed_role(result)
+    if role != STUDENT:
+        names |= {STUDENT: result["methods"][0], role: f"{NAMES[STUDENT]}, {names[role]}"}
+    return names
 
 
 def _over(seeds: list[int]) -> str:
@@ -159,14 +182,16 @@ def _records(artifact: Artifact, signature: Signature) -> str:
     return "\n".join(["```python", *lines, f"    print({call})", "```"])
 
 
-def _parity(metrics: dict[str, Any], signature: Signature) -> str:
-    parity, held = metrics["parity"], metrics.get("int8")
+def _parity(artifact: Artifact, signature: Signature) -> str:
+    parity, held = artifact.metrics["parity"], artifact.metrics.get("int8")
+    form = get_spec(artifact.recipe["model"]).exports.get(artifact.metrics["form"])
+    of_what = " of a history's scale" if form and form.unit else ""
     raw = any(spec.dtype == "object" for spec in signature.inputs)
     with_what = "the fp32 graph" if held else "the ids of the same rows" if raw else "torch"
     batches = ", ".join(map(str, parity["batches"]))
     text = (
         f"Compared with {with_what} on {parity['rows']} real rows at batches {batches}: largest "
-        f"difference {parity['max_abs_diff']:.1e}"
+        f"difference {parity['max_abs_diff']:.1e}{of_what}"
     )
     if parity["tolerance"] is not None:
         text += f" (accepted: {parity['tolerance']:.0e})"
@@ -184,7 +209,17 @@ def _commands(recipe: dict[str, Any], result: dict[str, Any]) -> str:
     verbs = ("train", "export", "publish")
     lines = "\n".join(f"leanzoo {verb} {result['recipe']}" for verb in verbs)
     if recipe.get("dataset_sha256"):
-        schema = " --schema SCHEMA" if recipe["data"].get("schema") else ""
-        own = f"leanzoo train RECIPE --data {_dataset(recipe)}{schema}"
+        own = f"leanzoo train RECIPE --data {_dataset(recipe)}{_options(recipe['data'])}"
         lines = lines.replace(f"leanzoo train {result['recipe']}", own)
     return f"```bash\n{lines}\n```\n\nSeed {recipe['seed']}; checkpoint folder `{result['run']}`."
+
+
+def _options(data: dict[str, Any]) -> str:
+    """What was said of the user's own file when it was trained on."""
+    said = {
+        "schema": "SCHEMA" if data.get("schema") else "",
+        "time": data.get("time", ""),
+        "columns": ",".join(data.get("columns", ())),
+        "split": ",".join(map(str, data.get("split", ()))),
+    }
+    return "".join(f" --{name} {shlex.quote(value)}" for name, value in said.items() if value)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from zoo.contract import Signature
 
 
-def limits(student: dict[str, Any], signature: Signature) -> str:
+def limits(metric: str, found: dict[str, Any], signature: Signature) -> str:
     """A list in Markdown.
 
     Args:
-        student: its metrics.
+        metric: by which such models are compared.
+        found: the model's metrics.
         signature: of the form that is published.
     """
-    found = (_of_clicks if "test_calibration" in student else _of_classes)(student, signature)
-    return "\n".join(f"- {limit}" for limit in found)
+    return "\n".join(f"- {limit}" for limit in LIMITS[metric](found, signature))
 
 
 def _of_classes(student: dict[str, Any], signature: Signature) -> list[str]:
@@ -46,5 +47,32 @@ def _of_clicks(student: dict[str, Any], signature: Signature) -> list[str]:
     return [text for text in found if text]
 
 
+def _of_forecasts(found: dict[str, Any], signature: Signature) -> list[str]:
+    (history,) = signature.inputs
+    channels, lookback = history.shape
+    other = (
+        "Every series is forecast by itself, whatever the others do."
+        if isinstance(channels, str)
+        else f"It takes the {channels} series it was trained on, in their order."
+    )
+    return [
+        f"It sees the last {lookback} values of a series and nothing else: no calendar, nothing "
+        "that is known ahead. The time between values must be that of its training, see "
+        "`series.json`.",
+        other,
+        f"Of {100 * found['test_coverage80']:.0f} % of test values it was right that they lie "
+        "between the quantiles 0.1 and 0.9; where a series no longer does as it did, expect fewer.",
+        "Missing values are left out of account. A series of which no value is known is answered "
+        "with NaN and the status 1, not refused.",
+    ]
+
+
 def _numeric(signature: Signature) -> bool:
     return any(spec.missing and spec.dtype == "float32" for spec in signature.inputs)
+
+
+LIMITS: dict[str, Callable[[dict[str, Any], Signature], list[str]]] = {
+    "accuracy": _of_classes,
+    "auc": _of_clicks,
+    "mse": _of_forecasts,
+}

@@ -149,7 +149,7 @@ def _by_row(trained: Trained, candidates: dict[str, Candidate]) -> Candidate | N
 
 
 ANSWERS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "logits": lambda logits: logits,
+    **dict.fromkeys(("logits", "quantiles"), lambda answers: answers),
     "probabilities": lambda logits: torch.softmax(logits, dim=-1),
     "logit": lambda logits: logits.reshape(-1, 1),
     "score": lambda logits: torch.sigmoid(logits).reshape(-1, 1),

@@ -88,7 +88,8 @@ class ModelSpec:
         metric: the one of them, without its prefix, by which models are compared.
         exports: form → how it is exported.
         lower: a lower value of ``metric`` is better.
-        answers: (module, data) → logits by row id, what exact exports are held against.
+        answers: (module, data) → logits, or quantiles, by row id, to which exact exports are held;
+            None: they are held to ``wrap`` alone.
         score: (logits by row id, data) → that metric of the test rows; None: no int8 is made.
         also: prefix → data settings trained besides, for their metrics alone.
         finish: (module, data, recipe) → None, once the best weights are restored: what is fitted

@@ -64,6 +64,8 @@ RESULT = {
     "recipe": "finalmlp-ads",
     "run": "finalmlp-ads-0",
     "seeds": [7],
+    "methods": ["kd", "vanilla"],
+    "deployed": "kd",
     "metrics": {"teacher": {**METRICS, "test_auc": 0.91}, "student": METRICS, "vanilla": METRICS},
 }
 PARITY = {
@@ -157,6 +159,50 @@ def test_card_of_an_int8_model(tmp_path: Path) -> None:
     assert "with the fp32 graph on 10 real rows" in text
     assert "test_auc 0.89990 against 0.90000, at 33 % of the size" in text
     assert "Ids that training did not see" in text
+
+
+SERIES_RECIPE = {
+    "model": "quantile_mlp",
+    "dataset": "/home/me/power.csv",
+    "dataset_sha256": "ab",
+    "data": {"time": "the hour", "columns": ["a", "b"], "split": [0.7, 0.1, 0.2]},
+    "seed": 7,
+    "distill": {"method": "vanilla"},
+    "teacher": None,
+}
+OF_FORECASTS = {"test_mse": 0.35, "test_mae": 0.4, "test_crps": 0.3, "test_coverage80": 0.79}
+
+
+def forecaster(channels: int | str) -> Artifact:
+    history = TensorSpec("history", "float32", (channels, 48), "values", missing=True)
+    signature = Signature((history,), (TensorSpec("mean", "float32", (channels, 8), "mean"),), 64)
+    said = {"form": "series", "parity": {**PARITY, "tolerance": 1e-4}}
+    parents = {"checkpoint": "0" * 64}
+    return Artifact(Path(), "onnx", "quantile_mlp-power", signature, SERIES_RECIPE, said, parents)
+
+
+def test_card_of_a_forecaster_that_the_gate_put_before_the_distilled_one() -> None:
+    metrics = {
+        role: {**OF_FORECASTS, "test_mse": mse}
+        for role, mse in {"teacher": 0.4, "student": 0.38, "vanilla": 0.35, "last_value": 1}.items()
+    }
+    methods = {"methods": ["paths", "vanilla"], "deployed": "vanilla"}
+    text = card({**RESULT, **methods, "metrics": metrics}, forecaster("channels"))
+    assert "trained on labels alone" in text
+    heads = "teacher | paths | this model, without a teacher | last value"
+    assert f"| measured | {heads} |" in text
+    assert "| MSE of the mean, test windows | 0.4000 | 0.3800 | 0.3500 | 1.0000 |" in text
+    assert "over their deviation in training; coverage is a fraction; one seed (7)" in text
+    assert "largest difference 1.0e-07 of a history's scale (accepted: 1e-04)" in text
+    assert "It sees the last 48 values" in text and "Every series is forecast by itself" in text
+    assert "Of 79 % of test values" in text
+    assert "--data power.csv --time 'the hour' --columns a,b --split 0.7,0.1,0.2" in text
+
+
+def test_card_of_a_forecaster_of_several_series_at_once() -> None:
+    metrics = {"student": OF_FORECASTS}
+    text = card({**RESULT, "metrics": metrics}, forecaster(7))
+    assert "It takes the 7 series it was trained on, in their order" in text
 
 
 def test_examples_lead_back_to_their_arrays() -> None:

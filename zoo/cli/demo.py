@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from zoo.recipes import Recipe
 
 RECIPES = ("mlp-citeseer", "finalmlp-ml100k")  # one of each family
-ONLINE = ("A", "R")  # protocols that ask for one row at a time
+ONLINE = ("A", "R", "F")  # protocols that ask for one row at a time
 COLUMNS = {  # metric by which the models are compared → metrics shown, with their headings
     "accuracy": {
         "test_accuracy": "test accuracy",
         "inductive_test_accuracy": "unseen nodes",
     },
     "auc": {"test_auc": "test AUC", "test_logloss": "test logloss"},
+    "mse": {"test_mse": "test MSE", "test_crps": "test CRPS", "test_coverage80": "in 80 %"},
 }
 
 
@@ -31,11 +32,12 @@ def run_demo(name: str, repository: Path, runs: Path, threads: int) -> dict[str,
     """Run every stage and collect quality and latencies.
 
     Returns:
-        ``metrics`` as ``train`` gives them, ``served`` as ``demo_asks.serve_and_ask`` does, and
-        ``bench`` as ``bench`` does.
+        ``metrics`` as ``train`` gives them, ``deployed`` (one of their roles), ``served`` as
+        ``demo_asks.serve_and_ask`` does, and ``bench`` as ``bench`` does.
     """
     from benchmarks.ladder import bench
     from zoo.registry import get_recipe, get_spec
+    from zoo.results import deployed_role
 
     recipe = get_recipe(name)
     began = time.perf_counter()
@@ -55,6 +57,7 @@ def run_demo(name: str, repository: Path, runs: Path, threads: int) -> dict[str,
         "metric": get_spec(recipe.model).metric,
         "threads": threads,
         "metrics": trained["metrics"],
+        "deployed": deployed_role(trained),
         "served": {"version": versions[served["model"]], **served},
         "bench": measured,
         "seconds": round(time.perf_counter() - began, 1),
@@ -78,7 +81,7 @@ def _say(text: str) -> None:
 
 
 def demo_table(result: dict[str, Any]) -> Table:
-    """Quality and latency of teacher, student and the label-only student, side by side."""
+    """Quality and latency by role, side by side; of what is not deployed, quality alone."""
     table = Table(
         title=f"{result['recipe']}: one row, {result['threads']} thread(s)", title_justify="left"
     )
@@ -89,13 +92,14 @@ def demo_table(result: dict[str, Any]) -> Table:
     for heading in (*metrics.values(), *latencies):
         table.add_column(heading, justify="right")
     in_process = {
-        m["role"]: m["p50_ms"]["value"]
+        result["deployed"] if m["role"] == "student" else m["role"]: m["p50_ms"]["value"]
         for m in result["bench"]["measurements"]
         if m["protocol"] in ONLINE and m["batch"] == 1 and m["p50_ms"]
     }
     for role, found in result["metrics"].items():
         triton = [served["grpc_p50_ms"], *(way["grpc_p50_ms"] for way in raw)]
-        times = [in_process.get(role), *(triton if role == "student" else [None] * len(triton))]
+        served_so = role == result["deployed"]
+        times = [in_process.get(role), *(triton if served_so else [None] * len(triton))]
         table.add_row(role, *(with_unit(found, name) for name in metrics), *map(_ms, times))
     table.caption, table.caption_justify = _caption(result), "left"
     return table

@@ -31,7 +31,8 @@ class Task:
 
     Attributes:
         output: whose values are compared with the labels.
-        test: data → ids of the test rows, and their labels.
+        test: data → ids of the test rows, and their labels; of forecasts what came, and the
+            deviation of its channel in training.
         quality: (output, labels) → the metric.
     """
 
@@ -54,6 +55,18 @@ def accuracy(probabilities: np.ndarray, y: np.ndarray) -> float:
     return float((probabilities.argmax(axis=1) == y).mean())
 
 
+def mse(means: np.ndarray, y: np.ndarray) -> float:
+    """Mean squared error in deviations; values that are missing are left out."""
+    came, scale = y[..., 0], y[..., 1]
+    return float(np.nanmean(((means - came) / scale) ** 2))
+
+
+def _windows(data: Any) -> tuple[np.ndarray, np.ndarray]:
+    came = data.parts["test"].future(data.asked)
+    scale = np.broadcast_to(data.table.scale[:, None], came.shape)
+    return np.arange(data.n_rows), np.stack([came, scale], axis=-1)
+
+
 TASKS = {
     "node-classification": Task(
         output="probabilities",
@@ -65,6 +78,7 @@ TASKS = {
         test=lambda data: (np.arange(data.n_rows), np.asarray(data.parts["test"].y)),
         quality=auc,
     ),
+    "forecasting": Task(output="mean", test=_windows, quality=mse),
 }
 
 
@@ -98,7 +112,7 @@ def serve_and_ask(exports: Sequence[Artifact], recipe: Recipe, repository: Path)
             "model": model,
             "rows": len(y),
             f"test_{spec.metric}": task.quality(answers, y),
-            "max_abs_diff": float(np.abs(answers - known).max()),
+            "max_abs_diff": _largest(answers, known),
             "grpc_p50_ms": p50_ms(client, model, _cut(rows, 1)),
             "raw": [ask_raw(client, name, repository, test, task.output) for name in raw],
         }
@@ -133,9 +147,15 @@ def ask_raw(
     return {
         "model": model,
         "rows": 1 if by_row else len(few),
-        "max_abs_diff": float(np.abs(answer - known).max()),
+        "max_abs_diff": _largest(answer, known),
         "grpc_p50_ms": p50_ms(client, model, requests),
     }
+
+
+def _largest(answers: np.ndarray, known: np.ndarray) -> float:
+    """Largest difference; NaN is as good as NaN."""
+    both = np.isnan(answers) & np.isnan(known)
+    return float(np.where(both, 0, np.abs(answers - known)).max())
 
 
 def p50_ms(client: Client, model: str, requests: Sequence[Arrays]) -> float:

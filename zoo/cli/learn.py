@@ -233,4 +233,7 @@ def train(
         result = distill.train(wanted, range(first, first + seeds), chosen, also, shop)
     if json:
         return emit(result)
-    return stdout().print(metrics_table(result, get_spec(wanted.model).metric))
+    stdout().print(metrics_table(result, get_spec(wanted.model).metric))
+    if result["deployed"] != chosen[0]:
+        stdout().print(f"deployed: {result['deployed']} (better on validation)", highlight=False)
+    return None

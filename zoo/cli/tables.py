@@ -8,7 +8,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PER_CENT = "accuracy"
-DIGITS = {PER_CENT: 1, "auc": 4, "logloss": 4, "calibration": 3, "ece": 4}
+DIGITS = {
+    **{PER_CENT: 1, "auc": 4, "logloss": 4, "calibration": 3, "ece": 4},
+    **{"mse": 4, "mae": 4, "crps": 4, "coverage80": 3},
+}
 
 
 def metrics_table(result: dict[str, Any], metric: str) -> Table:
