@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.artifact import ArtifactError
+from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError
 from zoo.recipes import Recipe
 
 RESULT = "train.json"
@@ -79,6 +79,30 @@ def result_of(runs: Path, name: str) -> dict[str, Any]:
     except ValueError:
         raise ArtifactError(f"{path} is broken: run 'leanzoo train {name}' again") from None
     return result
+
+
+def latest_run(runs: Path, name: str) -> Path:
+    """The checkpoint of the latest training of a recipe or model, if only as somebody's teacher.
+
+    Args:
+        runs: where it was trained.
+        name: of a recipe; of a model, for the latest of all its recipes.
+
+    Raises:
+        ArtifactError: there is none, or its manifest is broken.
+    """
+    made: dict[Path, float] = {}
+    for manifest in runs.glob(f"{name}-*/{ARTIFACT_FILE}"):
+        found = Artifact.load(manifest.parent, verify=False)
+        if name in (found.model, found.recipe["model"]):
+            made[manifest.parent] = manifest.stat().st_mtime
+    for result in runs.glob(f"{name}*/{RESULT}"):
+        run = runs / result_of(runs, result.parent.name)["run"]
+        if run in made:  # the best of its seeds, and written after all of them
+            made[run] = result.stat().st_mtime
+    if not made:
+        raise ArtifactError(f"'{name}' is not trained yet in {runs}: run 'leanzoo train' for it")
+    return max(made, key=lambda run: made[run])
 
 
 def write_json(path: Path, value: Any) -> None:

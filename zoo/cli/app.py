@@ -37,7 +37,7 @@ def version(
         print(context.get_help())
 
 
-VERBS = ("zoo.cli.learn", "zoo.cli.deploy", "zoo.cli.ask", "zoo.cli.measure")
+VERBS = ("zoo.cli.learn", "zoo.cli.deploy", "zoo.cli.ask", "zoo.cli.foresee", "zoo.cli.measure")
 
 
 def main() -> None:
@@ -102,6 +102,8 @@ EXTRAS = {
     "scipy": "train",
     "safetensors": "train",
     "pyarrow": "train",
+    "pandas": "train",
+    "matplotlib": "train",
     "onnx": "export",
     "onnxscript": "export",
     "tritonclient": "serve",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.app import app, emit
-from zoo.cli.options import REPOSITORY, Json, Repository, stdout
+from zoo.cli.options import REPOSITORY, URL, Json, Local, Repository, Url, stdout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,8 +44,8 @@ def predict(
             "(-raw) .json: a list of records, or {request: record, candidates: [records]}."
         ),
     ] = None,
-    url: Annotated[str, typer.Option(help="gRPC address of a Triton server.")] = "127.0.0.1:8001",
-    local: Annotated[bool, typer.Option(help="Answer in this process, without a server.")] = False,
+    url: Url = URL,
+    local: Local = False,
     top: Annotated[
         int | None,
         typer.Option(min=1, help="Labels per row (default 3), or ranked candidates (default 10)."),

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Runs = Annotated[Path, typer.Option(help="Folder of checkpoints and exports.")]
 Repository = Annotated[Path, typer.Option(help="Triton model repository.")]
+Url = Annotated[str, typer.Option(help="gRPC address of a Triton server.")]
+Local = Annotated[bool, typer.Option(help="Answer in this process, without a server.")]
 Threads = Annotated[
     int,
     typer.Option(
@@ -24,6 +26,7 @@ RecipeName = Annotated[str, typer.Argument(help="A recipe, see `leanzoo list`.")
 
 RUNS = Path("runs")
 REPOSITORY = Path("model_repository")
+URL = "127.0.0.1:8001"
 
 
 def progress() -> Progress:
