@@ -42,7 +42,7 @@ def test_it_begins_at_the_ridge_and_learns(series):
     objective = problem.objective(model, series, RECIPE, None)
     begun = problem.evaluate(model, series)
     ridge = baselines(series)["ridge"]
-    assert begun["test_mse"] == pytest.approx(ridge["test_mse"], rel=1e-4)
+    assert begun["val_mse"] <= ridge["val_mse"] * (1 + 1e-5)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     before = objective.score()
     for _ in range(2):

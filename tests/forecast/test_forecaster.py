@@ -46,7 +46,7 @@ def test_shapes_and_order(model, history):
 def test_unit_of_the_caller(model, history, scale, offset):
     expected = ask(model, history)
     answer = ask(model, history * scale + offset)
-    close = dict(rtol=1e-4, atol=2e-4 * scale + 2e-6 * abs(offset))
+    close = {"rtol": 1e-4, "atol": 2e-4 * scale + 2e-6 * abs(offset)}
     for one, other in zip(answer[:3], expected[:3], strict=True):
         torch.testing.assert_close(one, other * scale + offset, **close)
 

@@ -29,9 +29,13 @@ def test_spread_is_a_running_sum_to_both_sides():
 
 def test_pinball_is_the_mean_over_levels():
     quantiles, y = normal((5, 9)).sort(dim=-1).values, normal((5,), seed=1)
+
+    def loss(level, error):
+        return 2 * max(level * error, (level - 1) * error)
+
     by_hand = [
-        np.mean([2 * max(t * (y_ - q), (t - 1) * (y_ - q)) for t, q in zip(LEVELS, qs, strict=True)])
-        for qs, y_ in zip(quantiles.tolist(), y.tolist(), strict=True)
+        np.mean([loss(level, came - q) for level, q in zip(LEVELS, row, strict=True)])
+        for row, came in zip(quantiles.tolist(), y.tolist(), strict=True)
     ]
     np.testing.assert_allclose(pinball(quantiles, y), by_hand, rtol=1e-5)
 

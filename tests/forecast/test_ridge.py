@@ -1,6 +1,7 @@
 """The closed-form baseline, and the student that begins with it."""
 
 import numpy as np
+import pytest
 import torch
 
 from zoo.families.forecast import ridge
@@ -19,7 +20,7 @@ def windows(rows=900, seed=0):
 
 def test_it_solves_the_weighted_least_squares():
     train = windows()
-    fitted = ridge.fit(train, windows(300, seed=1))
+    fitted, _ = ridge.fit(train, windows(300, seed=1))
     ids = np.arange(len(train))
     seen = Normaliser()(torch.from_numpy(train.history(ids)))
     scale = seen.scale.flatten().numpy()
@@ -34,25 +35,27 @@ def test_it_solves_the_weighted_least_squares():
     np.testing.assert_allclose(fitted.bias, expected[-1], atol=2e-4)
 
 
-def test_the_penalty_is_the_best_on_validation():
+def test_penalty_and_prior_are_the_best_on_validation(monkeypatch):
     train, val = windows(120), windows(400, seed=1)
 
-    def squares(penalties):
-        old, ridge.PENALTIES = ridge.PENALTIES, penalties
-        try:
-            fitted = ridge.fit(train, val)
-        finally:
-            ridge.PENALTIES = old
+    def squares(fitted):
         seen = Normaliser()(torch.from_numpy(val.history(np.arange(len(val)))))
         forecast = seen.back(seen.values @ fitted.weight.T + fitted.bias)
         return float(((forecast - torch.from_numpy(val.future(np.arange(len(val))))) ** 2).mean())
 
-    assert squares(ridge.PENALTIES) <= min(squares((one,)) for one in ridge.PENALTIES) + 1e-9
+    plain, best = ridge.fit(train, val, period=12)
+    alone = []
+    for penalty in ridge.PENALTIES:
+        monkeypatch.setattr(ridge, "PENALTIES", (penalty,))
+        alone.append([squares(one) for one in ridge.fit(train, val, period=12)])
+    assert squares(plain) == pytest.approx(min(pair[0] for pair in alone), rel=1e-5)
+    assert squares(best) == pytest.approx(min(pair[1] for pair in alone), rel=1e-5)
+    assert squares(best) <= squares(plain)
 
 
 def test_the_student_begins_as_the_ridge():
     train = windows()
-    fitted = ridge.fit(train, windows(300, seed=1))
+    _, fitted = ridge.fit(train, windows(300, seed=1), period=4)
     model = quantile_mlp(QuantileMLPConfig(LOOKBACK, HORIZON)).eval()
     model.core.begin(fitted.weight, fitted.bias)
     history = torch.from_numpy(train.history(np.arange(5)))
@@ -62,3 +65,13 @@ def test_the_student_begins_as_the_ridge():
     expected = seen.back(seen.values @ fitted.weight.T + fitted.bias)
     torch.testing.assert_close(mean, expected)
     torch.testing.assert_close(median, expected)
+
+
+def test_priors():
+    known = ridge.priors(LOOKBACK, 12)
+    assert set(known) == {"plain", "recent", "plain, seasonal", "recent, seasonal"}
+    assert set(ridge.priors(LOOKBACK, 1)) == set(ridge.priors(LOOKBACK, 20)) == {"plain", "recent"}
+    for prior in known.values():
+        np.linalg.cholesky(prior)
+    shared = known["plain, seasonal"][0] > 1
+    assert shared.nonzero()[0].tolist() == [0, 12]

@@ -30,7 +30,7 @@ def baselines(data: ForecastData) -> dict[str, dict[str, float]]:
     Returns:
         role → metrics, keys ``val_*`` and ``test_*`` as of trained models.
     """
-    fitted = fitted_ridge(data)
+    fitted, _ = fitted_ridge(data)
     horizon, period = data.config.horizon, data.table.period
     period = period if 1 < period <= data.config.lookback else min(DAY, data.config.lookback)
 

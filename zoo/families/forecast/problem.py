@@ -53,7 +53,7 @@ def objective(
     """Futures, and with a teacher its sample paths of the prompts of ``teaching``.
 
     Args:
-        model: its linear skip, where it has one, is set to the closed-form ridge.
+        model: its linear skip, where it has one, becomes the closed-form map.
         data: one series.
         recipe: its ``batch_size`` counts series.
         teacher: (prompts, channels, paths, horizon), standardised.
@@ -69,8 +69,8 @@ def objective(
     config: DistillConfig = from_table(DistillConfig, recipe.distill, f"{recipe.name}.distill")
     train, val = windows_of(data, "train"), windows_of(data, "val")
     if isinstance(model.core, QuantileMLPCore):
-        fitted = fitted_ridge(data)
-        model.core.begin(fitted.weight, fitted.bias)
+        _, best = fitted_ridge(data)
+        model.core.begin(best.weight, best.bias)
     batches = Batches(
         train, recipe.batch_size, config.gaps, recipe.seed, model.together, device_of(model)
     )
@@ -86,9 +86,9 @@ def objective(
 
 
 @functools.lru_cache(maxsize=4)
-def fitted_ridge(data: ForecastData) -> ridge.Ridge:
-    """The closed-form baseline of a series."""
-    return ridge.fit(windows_of(data, "train"), windows_of(data, "val"))
+def fitted_ridge(data: ForecastData) -> tuple[ridge.Ridge, ridge.Ridge]:
+    """The closed-form baseline of a series, and the map that its student begins with."""
+    return ridge.fit(windows_of(data, "train"), windows_of(data, "val"), data.table.period)
 
 
 def _loss(

@@ -38,7 +38,9 @@ def quantile_mlp(config: QuantileMLPConfig) -> Forecaster:
 
 
 class QuantileMLPCore(nn.Module):
-    """Linear skip + one hidden layer, whose outputs start at zero: it begins as the linear map.
+    """Linear skip + one hidden layer, whose corrections start at zero: it begins as the skip.
+
+    The skip is fitted in closed form and stays as it is: gradient steps would undo its prior.
 
     Shapes: values, known (batch, channels, lookback), normalised → mean (batch, channels,
     horizon), median, the same, steps (batch, channels, horizon, 8), normalised.
@@ -47,7 +49,7 @@ class QuantileMLPCore(nn.Module):
     def __init__(self, config: QuantileMLPConfig) -> None:
         super().__init__()
         self.horizon = config.horizon
-        self.skip = nn.Linear(config.lookback, config.horizon)
+        self.skip = nn.Linear(config.lookback, config.horizon).requires_grad_(False)
         self.hidden = nn.Linear(2 * config.lookback, config.hidden)
         self.dropout = nn.Dropout(config.dropout)
         self.correct = nn.Linear(config.hidden, 2 * config.horizon)
