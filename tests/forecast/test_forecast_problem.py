@@ -79,6 +79,17 @@ def test_calibration_on_validation(series):
     assert 0.72 < calibrated["val_coverage80"] < 0.88
 
 
+def test_the_mean_takes_no_more_correction_than_validation_supports(series):
+    model = built(series)
+    problem.objective(model, series, RECIPE, None)
+    before = problem.evaluate(model, series)["val_mse"]
+    torch.nn.init.normal_(model.core.correct.weight, std=0.3)
+    assert problem.evaluate(model, series)["val_mse"] > before * 1.01
+    problem.finish(model, series, RECIPE)
+    assert 0 <= model.core.trust < 0.5
+    assert problem.evaluate(model, series)["val_mse"] <= before * (1 + 1e-6)
+
+
 def test_a_teacher_moves_the_loss(series):
     model = built(series, dropout=0.0)
     taught = replace(RECIPE, distill={"method": "paths", "lam": 1.0, "gaps": 0.0})

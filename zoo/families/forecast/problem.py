@@ -122,13 +122,32 @@ def answers_of(model: Forecaster, windows: Windows, ids: np.ndarray) -> Iterator
 
 
 def finish(model: Forecaster, data: ForecastData, recipe: Recipe) -> None:
-    """Calibrate the quantiles on validation."""
+    """On validation, calibrate the quantiles, and see how far the mean's correction is right."""
     val = windows_of(data, "val")
     ids = some(val, CALIBRATED // (model.calibration.numel() + 1))
     model.calibration.fill_(1)
-    parts = [(q.flatten(0, 1), y.flatten(0, 1)) for _, q, y in answers_of(model, val, ids)]
-    quantiles, y = (torch.cat(part) for part in zip(*parts, strict=True))
+    mean, quantiles, y = _all_answers(model, val, ids)
     model.calibration.copy_(factors(quantiles, y))
+    if isinstance(model.core, QuantileMLPCore):
+        model.core.trust.fill_(0)
+        base, _, _ = _all_answers(model, val, ids)
+        model.core.trust.copy_(_share(mean - base, y - base))
+
+
+def _all_answers(model: Forecaster, windows: Windows, ids: np.ndarray) -> Answered:
+    """``answers_of`` as one chunk of series. Shapes: (series, horizon, …)."""
+    parts = zip(*answers_of(model, windows, ids), strict=True)
+    mean, quantiles, y = (torch.cat(part).flatten(0, 1) for part in parts)
+    return mean, quantiles, y
+
+
+def _share(correction: torch.Tensor, error: torch.Tensor) -> torch.Tensor:
+    """The share of a correction, 0 to 1, that leaves the least squares of an error."""
+    known = ~torch.isnan(correction * error)
+    correction, error = correction[known].double(), error[known].double()
+    square = (correction**2).sum()
+    share = (correction * error).sum() / square if square > 0 else torch.ones(())
+    return share.clamp(0, 1)
 
 
 def evaluate(model: Forecaster, data: ForecastData) -> dict[str, float]:

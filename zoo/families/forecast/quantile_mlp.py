@@ -46,6 +46,8 @@ class QuantileMLPCore(nn.Module):
     horizon), median, the same, steps (batch, channels, horizon, 8), normalised.
     """
 
+    trust: torch.Tensor
+
     def __init__(self, config: QuantileMLPConfig) -> None:
         super().__init__()
         self.horizon = config.horizon
@@ -56,6 +58,8 @@ class QuantileMLPCore(nn.Module):
         self.spread = nn.Linear(config.hidden, config.horizon * STEPS)
         nn.init.zeros_(self.correct.weight)
         nn.init.zeros_(self.correct.bias)
+        # how much of its correction the mean takes, fitted on validation
+        self.register_buffer("trust", torch.ones(()))
 
     @torch.no_grad()
     def begin(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
@@ -71,4 +75,4 @@ class QuantileMLPCore(nn.Module):
         h = self.dropout(torch.relu(self.hidden(torch.cat([values, known], dim=2))))
         to_mean, to_median = self.correct(h).split(self.horizon, dim=2)
         steps = positive(self.spread(h).unflatten(2, (self.horizon, STEPS)))
-        return base + to_mean, base + to_median, steps
+        return base + self.trust * to_mean, base + to_median, steps
