@@ -167,7 +167,10 @@ def outputs(model: Forecaster, data: ForecastData) -> torch.Tensor:
     Shapes: → (prompts, channels, 9, horizon), standardised.
     """
     model.eval()
-    prompts = torch.from_numpy(teaching.prompts(windows_of(data, "train"))).to(device_of(model))
+    histories = teaching.of_length(
+        teaching.prompts(windows_of(data, "train")), model.config.lookback
+    )
+    prompts = torch.from_numpy(np.ascontiguousarray(histories)).to(device_of(model))
     chunks = prompts.split(max(1, SERIES // prompts.shape[1]))
     return torch.cat([model(chunk)[0].transpose(2, 3) for chunk in chunks])
 

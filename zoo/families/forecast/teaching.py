@@ -26,6 +26,15 @@ def prompts(windows: Windows, seed: int = 0) -> np.ndarray:
     return histories
 
 
+def of_length(histories: np.ndarray, lookback: int) -> np.ndarray:
+    """The newest values, or all of them behind missing ones. Shapes: → (…, lookback)."""
+    short = lookback - histories.shape[-1]
+    if short <= 0:
+        return histories[..., -lookback:]
+    missing = np.full((*histories.shape[:-1], short), np.nan, histories.dtype)
+    return np.concatenate([missing, histories], axis=-1)
+
+
 def with_gaps(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Which values of each series to leave out: none of some, up to half of others.
 
