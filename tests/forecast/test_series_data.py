@@ -16,7 +16,7 @@ from zoo.families.forecast import data
 from zoo.families.forecast.data import ForecastData
 from zoo.families.forecast.files import read_file
 from zoo.families.forecast.series import Series, period_of
-from zoo.families.forecast.table import PARTS, coarser, cut
+from zoo.families.forecast.table import PARTS, at_step, coarser, cut
 from zoo.families.forecast.windows import Windows
 from zoo.recipes import Recipe, RecipeError
 from zoo.sources import DataError
@@ -80,6 +80,15 @@ def test_coarser_is_the_mean_of_what_is_known() -> None:
     coarse = coarser(series, 3)
     np.testing.assert_array_equal(coarse.values[:, 0], [1, np.nan, 7.5])
     assert (coarse.step_s, coarser(series, 1)) == (3 * 3600, series)
+
+
+def test_at_step() -> None:
+    series = counted(12)
+    assert at_step(series, 0) is series
+    assert (at_step(series, 7200).step_s, len(at_step(series, 7200).values)) == (7200, 6)
+    for wrong in (1800, 5400):
+        with pytest.raises(DataError, match=f"expected a divisor of step_s = {wrong}"):
+            at_step(series, wrong)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +156,7 @@ def test_own_files(tmp_path: Path) -> None:
         ({"lookback": 2000}, "its train part has 1800 rows, too few for lookback 2000"),
         ({"horizon": 700}, "its val part has 600 rows, too few for lookback 336 and horizon 700"),
         ({"split": [0.9, 0.09, 0.01]}, "its test part has 30 rows"),
-        ({"every": 2000}, "has 1 rows, too few for a split"),
+        ({"step_s": 2000 * 3600}, "has 1 rows, too few for a split"),
     ],
 )
 def test_too_few_rows(settings: dict[str, Any], message: str) -> None:
@@ -157,7 +166,7 @@ def test_too_few_rows(settings: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"split": [0.5, 0.5]}, {"split": [0.5, 0.6, 0.2]}, {"split": [1, 0, 0]}, {"every": 0}],
+    [{"split": [0.5, 0.5]}, {"split": [0.5, 0.6, 0.2]}, {"split": [1, 0, 0]}, {"step_s": -1}],
 )
 def test_wrong_settings(settings: dict[str, Any]) -> None:
     with pytest.raises(RecipeError, match="expected"):
@@ -216,7 +225,7 @@ def test_weather() -> None:
     values = found.table.values
     assert (values.shape, int(np.isnan(values).sum())) == ((52_696, 21), 81)
     assert np.nanmin(values) > -100
-    hourly = read("weather", every=6)
+    hourly = read("weather", step_s=3600)
     assert (hourly.table.period, hourly.table.borders) == (24, (6147, 7026, 8782))
 
 

@@ -64,7 +64,8 @@ def export(
         if held:
             found += f", {held['metric']} {held[INT8]:.4f} (fp32 {held['fp32']:.4f})"
             found += f" at {100 * held['size']:.0f} % of the size"
-        found += f"; batch 1 in process: {row['p50_batch1_us']:.0f} µs p50"
+        if "p50_batch1_us" in row:  # of what is served
+            found += f"; batch 1 in process: {row['p50_batch1_us']:.0f} µs p50"
         stdout().print(found, highlight=False)
     return None
 

@@ -7,7 +7,19 @@ from typing import Any
 
 from torch import nn
 
-from zoo.families.forecast import data, forms, linear, patchtst, problem, quantile_mlp, tsmixer
+from zoo.families.forecast import (
+    data,
+    forms,
+    gpd,
+    gpd_forms,
+    gpd_problem,
+    linear,
+    patchtst,
+    paths,
+    problem,
+    quantile_mlp,
+    tsmixer,
+)
 from zoo.families.forecast.baselines import baselines
 from zoo.families.forecast.data import describe
 from zoo.families.forecast.datasets import DATASETS
@@ -78,6 +90,25 @@ MODELS = [
         patchtst.PatchTSTConfig,
         patchtst.patchtst,
         "PatchTST, a transformer over patches of a series (Nie et al. 2023).",
+    ),
+    ModelSpec(
+        name="gpd",
+        doc="GPD, a diffusion model of windows that continues any history (Yang et al. 2024).",
+        task=TASK,
+        config=gpd.GPDConfig,
+        data_config=data.DataConfig,
+        distill_config=DistillConfig,
+        data=data.read,
+        build=gpd.GPD,
+        objective=gpd_problem.objective,
+        outputs=gpd_problem.outputs,
+        evaluate=gpd_problem.evaluate,
+        metric="mse",
+        lower=True,
+        exports=gpd_forms.FORMS,
+        finish=gpd_problem.finish,
+        baselines=gpd_problem.baselines,
+        forecast=paths.forecast_paths,
     ),
 ]
 

@@ -16,7 +16,7 @@ from zoo.families.forecast.datasets import find_known
 from zoo.families.forecast.files import read_file
 from zoo.families.forecast.grid import duration
 from zoo.families.forecast.series import Series
-from zoo.families.forecast.table import PARTS, Table, coarser, cut
+from zoo.families.forecast.table import PARTS, Table, at_step, cut
 from zoo.recipes import Recipe, from_table
 from zoo.sources import DataError, check_own
 
@@ -34,7 +34,7 @@ class DataConfig:
         time: column of time of the user's own file; empty where it is found by itself.
         columns: of the user's own file that are forecast; empty for all with numbers.
         stride: rows from one training window to the next.
-        every: so many rows are replaced by their mean.
+        step_s: seconds between rows, whose values are means; 0 for each series' own step.
     """
 
     lookback: int = 336
@@ -43,11 +43,11 @@ class DataConfig:
     time: str = ""
     columns: Sequence[str] = ()
     stride: int = 1
-    every: int = 1
+    step_s: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.lookback, self.horizon, self.stride, self.every) < 1:
-            raise ValueError("expected lookback, horizon, stride and every >= 1")
+        if min(self.lookback, self.horizon, self.stride) < 1 or self.step_s < 0:
+            raise ValueError("expected lookback, horizon, stride >= 1 and step_s >= 0")
         if self.split and not (
             len(self.split) == 3 and min(self.split) > 0 and sum(self.split) < 1 + 1e-9
         ):
@@ -145,7 +145,8 @@ def read(recipe: Recipe) -> ForecastData:
     """
     config: DataConfig = from_table(DataConfig, recipe.data, f"{recipe.name}.data")
     found = _own(recipe, config) if recipe.dataset_sha256 else _known(recipe.dataset)
-    return ForecastData(tuple(cut(coarser(s, config.every), config.split) for s in found), config)
+    tables = (cut(at_step(series, config.step_s), config.split) for series in found)
+    return ForecastData(tuple(tables), config)
 
 
 def _known(dataset: str) -> list[Series]:

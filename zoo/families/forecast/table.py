@@ -92,6 +92,23 @@ class Table:
         return Windows(self.values, first, self.borders[k], lookback, horizon, stride)
 
 
+def at_step(series: Series, step_s: int) -> Series:
+    """The series with so many seconds between rows; 0 for its own.
+
+    Raises:
+        DataError: its own step does not divide them.
+    """
+    if not step_s:
+        return series
+    every = step_s / series.step_s if series.step_s else 0
+    if every < 1 or every % 1:
+        raise DataError(
+            f"{series.name}: its rows are {series.step_s:g} s apart: expected a divisor of "
+            f"step_s = {step_s}; leave step_s out, or give a multiple"
+        )
+    return coarser(series, int(every))
+
+
 def coarser(series: Series, every: int) -> Series:
     """The series with so many rows replaced by the mean of their known values."""
     if every == 1:
