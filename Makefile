@@ -33,6 +33,7 @@ demo: $(INSTALLED)  ## the whole path once for each family: train, export, publi
 accuracy: $(INSTALLED)  ## train all recipes on several seeds and write benchmarks/results/ (hours, resumes)
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.ctr_accuracy
+	$(BIN)/python -m benchmarks.forecast_accuracy
 
 tables: $(INSTALLED)  ## write the tables in documents anew from benchmarks/results/
 	$(BIN)/python -m benchmarks.readme

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.conditions import machine
-from benchmarks.records import Record, Records, Study, arguments
+from benchmarks.records import Record, Records, Study, arguments, real_recipes
 from zoo.artifact import versions
 from zoo.recipes import VANILLA, Recipe
-from zoo.registry import get_spec, list_recipes
 
 RESULTS = Path(__file__).parent / "results" / "accuracy.json"
 TASK = "node-classification"
@@ -30,18 +29,9 @@ CONDITIONS = {
 
 def main() -> None:
     """Train what is missing, seed by seed, and write the table."""
-    recipes = real_recipes()
+    recipes = real_recipes(TASK, SYNTHETIC)
     asked = arguments(str(__doc__), recipes, seeds=5)
     study(RESULTS, recipes).run(asked)
-
-
-def real_recipes() -> dict[str, Recipe]:
-    """The graph recipes on data that nobody generated."""
-    return {
-        name: recipe
-        for name, recipe in list_recipes().items()
-        if get_spec(recipe.model).task == TASK and recipe.dataset not in SYNTHETIC
-    }
 
 
 def study(path: Path, recipes: dict[str, Recipe]) -> Study:

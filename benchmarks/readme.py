@@ -3,6 +3,7 @@
     README.md
       accuracy    results/accuracy.json, of benchmarks.accuracy, by dataset
       ctr         results/ctr_accuracy.json, of benchmarks.ctr_accuracy, and side_results
+      forecast    results/forecast_accuracy.json, of benchmarks.forecast_accuracy
       latency     results/<recipe>.json, of ``leanzoo bench --out``, in brief
     results/README.md
       all of it   results/accuracy.json by recipe, results/<recipe>.json in full
@@ -23,6 +24,7 @@ from typing import Any
 
 from benchmarks import accuracy_table
 from benchmarks.ctr_table import ctr
+from benchmarks.forecast_table import forecast
 from benchmarks.side_results import epoch_sentence, log_sentence, raw_sentence
 from benchmarks.table import headline_table, markdown_table
 from zoo.contract import LeanzooError
@@ -32,6 +34,7 @@ RESULTS = Path(__file__).parent / "results"
 DETAILS_FILE = "README.md"
 NOT_RUN = "Not run."
 ACCURACY_FILE, CTR_FILE = "accuracy.json", "ctr_accuracy.json"
+FORECAST_FILE = "forecast_accuracy.json"
 SIDE_RESULTS = {
     "fuxictr.json": epoch_sentence,
     "large_log.json": log_sentence,
@@ -49,7 +52,8 @@ Written by `make tables` from the files beside it. What is measured: [README.md]
 
 In ONNX Runtime, in one process. Brackets hold 95 % intervals; the last column is the median over \
 that of the student, which stands last in its protocol. The protocols: \
-[node_protocols.py](../node_protocols.py), [click_protocols.py](../click_protocols.py).
+[node_protocols.py](../node_protocols.py), [click_protocols.py](../click_protocols.py), \
+[forecast_protocols.py](../forecast_protocols.py).
 
 {latency}
 """
@@ -147,6 +151,7 @@ def _read(path: Path) -> Any:
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "accuracy": lambda results: accuracy_table.brief(recipes_of(results / ACCURACY_FILE)),
     "ctr": clicks,
+    "forecast": lambda results: forecast(recipes_of(results / FORECAST_FILE)),
     "latency": lambda results: headline_table(measured(results)),
 }
 

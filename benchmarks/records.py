@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from rich.progress import Progress
 
 from zoo.artifact import Artifact, ArtifactError
 from zoo.contract import near
-from zoo.distill import Workshop, prepare, train
-from zoo.recipes import Recipe
+from zoo.distill import BASELINES, Workshop, prepare, train
+from zoo.recipes import VANILLA, Recipe
+from zoo.registry import get_spec, list_recipes
 from zoo.results import checkpoint_path, write_json
 
 Record = dict[str, Any]
@@ -74,23 +76,64 @@ class Study:
         }
 
     def record(self, recipe: Recipe, runs: Path) -> Record | None:
-        """A seed's record by role from its finished models; None while any is missing."""
+        """A seed's record by role from its finished models, and what needs no training behind
+        them; None while any is missing."""
         wanted = {"teacher": recipe.teacher} if recipe.teacher else {}
         for index, method in enumerate(self.methods(recipe)):
             wanted["student" if index == 0 else method] = recipe.by(method)
         found: Record = {"id": recipe.id}
+        baselines: Record = {}
         for role, made_by in wanted.items():
             try:
                 metrics = Artifact.load(checkpoint_path(made_by, runs), verify=False).metrics
             except ArtifactError:
                 return None
             found[role] = self.picked(metrics)
-        return found
+            baselines = metrics.get(BASELINES, {})
+        return found | {role: self.picked(metrics) for role, metrics in baselines.items()}
 
     def _train(self, recipe: Recipe, runs: Path) -> None:
         with Progress() as bars:
             shop = Workshop(runs, "cpu", bars)
             train(recipe, [recipe.seed], self.methods(recipe), False, shop)
+
+
+def real_recipes(task: str, generated: Collection[str]) -> dict[str, Recipe]:
+    """The recipes of a task on data that nobody generated, by name."""
+    return {
+        name: recipe
+        for name, recipe in list_recipes().items()
+        if get_spec(recipe.model).task == task and recipe.dataset not in generated
+    }
+
+
+def deployed_and_vanilla(recipe: Recipe) -> list[str]:
+    """The recipe's method, and labels alone."""
+    return list(dict.fromkeys([recipe.method, VANILLA]))
+
+
+def row(recipe: Recipe, records: dict[str, Record]) -> dict[str, Any]:
+    """One recipe's records, and per role and metric mean and population deviation over seeds."""
+    first = next(iter(records.values()))
+    return {
+        "model": recipe.model,
+        "dataset": recipe.dataset,
+        "teacher": recipe.teacher.model if recipe.teacher else None,
+        "seeds": sorted(map(int, records)),
+        "roles": {
+            role: {
+                metric: _spread([found[role][metric] for found in records.values()])
+                for metric in first[role]
+            }
+            for role in first
+            if role != "id"
+        },
+        "records": records,
+    }
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {"mean": statistics.fmean(values), "std": statistics.pstdev(values)}
 
 
 def arguments(doc: str, recipes: dict[str, Recipe], seeds: int) -> argparse.Namespace:

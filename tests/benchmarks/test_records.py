@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks import records
-from benchmarks.ctr_accuracy import METRICS, methods_of, picked, table
-from benchmarks.records import Study, arguments
+from benchmarks.ctr_accuracy import METRICS, picked, table
+from benchmarks.records import Study, arguments, deployed_and_vanilla
 from tests.benchmarks.conftest import STUDENT
 from zoo.recipes import Recipe
 
@@ -74,7 +74,7 @@ def test_click_rows_are_means_over_seeds() -> None:
         return {"id": "x", "student": picked({**dict.fromkeys(METRICS, 0.5), "test_auc": auc})}
 
     recipe = Recipe("logreg-one", "logreg", "one")
-    assert methods_of(recipe) == ["vanilla"]
+    assert deployed_and_vanilla(recipe) == ["vanilla"]
     row = table({recipe.name: recipe}, {recipe.name: {"1": found(0.7), "2": found(0.8)}})
     roles = row["recipes"]["logreg-one"]["roles"]
     assert roles["student"]["test_auc"] == pytest.approx({"mean": 0.75, "std": 0.05})
