@@ -16,7 +16,13 @@ from zoo.cli.app import VERBS, app
 from zoo.families.graph_mlp.data import load_graph
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "model_repository/README.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/own-data.md",
+    "docs/architecture.md",
+    "model_repository/README.md",
+]
 RESULT = {
     "recipes": {
         "mlp-one": {
@@ -118,7 +124,7 @@ def test_check_exits_1_with_one_line(
     assert "Not run." in (tmp_path / "results" / readme.DETAILS_FILE).read_text()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS[:2])
+@pytest.mark.parametrize("document", DOCUMENTS[:3])
 def test_commands_exist(document: str) -> None:
     calls = _commands(document, "leanzoo")
     assert len(calls) > 2
@@ -154,7 +160,7 @@ def test_own_graph_as_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "edges": rng.integers(0, 1600, (2, 3000)),
         "classes": np.arange(1600) % 2,
     }
-    (example,) = (code for code in _code("README.md", "python") if "savez" in code)
+    (example,) = (code for code in _code("docs/own-data.md", "python") if "savez" in code)
     exec(example, given)
     assert load_graph("my.npz").x.shape == (1600, 5)
 

@@ -16,7 +16,7 @@ from zoo.cli.tables import with_unit
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
 
-RECIPES = ("mlp-citeseer", "finalmlp-ml100k")  # one of each family
+RECIPES = ("mlp-citeseer", "finalmlp-ml100k", "quantile_mlp-vic_elec")  # one of each family
 ONLINE = ("A", "R", "F")  # protocols that ask for one row at a time
 COLUMNS = {  # metric by which the models are compared → metrics shown, with their headings
     "accuracy": {
