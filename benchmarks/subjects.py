@@ -123,13 +123,16 @@ def open_pair(name: str, runs: Path, threads: int) -> Pair:
         )
     out = runs / name / "bench"
     students = ready_forms(run, "student", out, data, threads)
-    teachers = ready_forms(teacher_run, "teacher", out, data, threads)
+    taught_by = checkpoint.recipe_of(teacher)
+    same = taught_by.data == recipe.data
+    seen = data if same else get_spec(taught_by.model).data(taught_by)
+    teachers = ready_forms(teacher_run, "teacher", out, seen, threads)
     return Pair(
         task=spec.task,
         students={form: ready() for form, ready in students.items()},
         teacher=lambda form: teachers[form](),
         teacher_forms=tuple(teachers),
-        logits=_logits(teacher_run, data),
+        logits=_logits(teacher_run, seen),
         data=data,
     )
 

@@ -31,7 +31,7 @@ def test_it_solves_the_weighted_least_squares():
     rows = np.concatenate([x, np.sqrt(penalty) * np.eye(x.shape[1])])
     y = np.concatenate([target.reshape(len(x), -1), np.zeros((x.shape[1], HORIZON))])
     expected = np.linalg.lstsq(rows, y, rcond=None)[0]
-    np.testing.assert_allclose(fitted.weight, expected[:-1].T, atol=2e-4)
+    np.testing.assert_allclose(fitted.weight, expected[:-1], atol=2e-4)
     np.testing.assert_allclose(fitted.bias, expected[-1], atol=2e-4)
 
 
@@ -40,7 +40,7 @@ def test_penalty_and_prior_are_the_best_on_validation(monkeypatch):
 
     def squares(fitted):
         seen = Normaliser()(torch.from_numpy(val.history(np.arange(len(val)))))
-        forecast = seen.back(seen.values @ fitted.weight.T + fitted.bias)
+        forecast = seen.back(seen.values @ fitted.weight + fitted.bias)
         return float(((forecast - torch.from_numpy(val.future(np.arange(len(val))))) ** 2).mean())
 
     plain, best = ridge.fit(train, val, period=12)
@@ -57,12 +57,12 @@ def test_the_student_begins_as_the_ridge():
     train = windows()
     _, fitted = ridge.fit(train, windows(300, seed=1), period=4)
     model = quantile_mlp(QuantileMLPConfig(LOOKBACK, HORIZON)).eval()
-    model.core.begin(fitted.weight, fitted.bias)
+    model.core.begin(fitted.weight[None], fitted.bias[None, None])
     history = torch.from_numpy(train.history(np.arange(5)))
     seen = Normaliser()(history)
     with torch.no_grad():
         _, median, mean, _ = model(history)
-    expected = seen.back(seen.values @ fitted.weight.T + fitted.bias)
+    expected = seen.back(seen.values @ fitted.weight + fitted.bias)
     torch.testing.assert_close(mean, expected)
     torch.testing.assert_close(median, expected)
 
@@ -75,3 +75,25 @@ def test_priors():
         np.linalg.cholesky(prior)
     shared = known["plain, seasonal"][0] > 1
     assert shared.nonzero()[0].tolist() == [0, 12]
+
+
+def test_channels_have_their_own_maps_where_they_differ():
+    rows, rng = np.arange(900), np.random.default_rng(0)
+    up = np.sin(0.26 * rows)
+    other = np.sign(np.sin(0.13 * rows)) * np.sin(0.39 * rows)
+    values = np.stack([up, other], 1) + 0.05 * rng.normal(size=(900, 2))
+    series = Windows(values.astype(np.float32), 0, 900, LOOKBACK, HORIZON)
+    weights, biases = ridge.fit_own(series, series)
+    assert weights.shape == (2, LOOKBACK, HORIZON) and biases.shape == (2, 1, HORIZON)
+    _, shared = ridge.fit(series, series)
+    history = torch.from_numpy(series.history(np.arange(len(series))))
+    future = torch.from_numpy(series.future(np.arange(len(series))))
+    errors = []
+    for own in (True, False):
+        config = QuantileMLPConfig(LOOKBACK, HORIZON, channels=2, own=own)
+        model = quantile_mlp(config).eval()
+        maps = (weights, biases) if own else (shared.weight[None], shared.bias[None, None])
+        model.core.begin(*maps)
+        with torch.no_grad():
+            errors.append(float(((model(history)[2] - future) ** 2).mean()))
+    assert errors[0] < 0.95 * errors[1]

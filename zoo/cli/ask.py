@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Arrays = dict[str, "np.ndarray"]
 
 SCORE = "score"  # the output of models whose rows have no labels
+MEDIAN = "median"  # that of models which forecast
 RANKING = ("request", "candidates")  # keys of a ranking request of raw values
 LABELS, RANKED = 3, 10  # shown unless asked for otherwise
 RAW, ENCODE = "-raw", "-encode"  # models of raw values, and the first of their two steps
@@ -62,6 +63,8 @@ def predict(
         signature = asked.signature(model)
         given = _read(input) if input else dataset_rows(model, repository, row_ids(rows or ""))
         names = [spec.name for spec in signature.outputs]
+        if MEDIAN in names:
+            raise SignatureError(f"{model} forecasts: ask 'leanzoo forecast {model} --data FILE'")
         if SCORE not in names:
             answers = asked.classify(model, typed(given, signature), top or LABELS)
             answer, lines = labelled(answers, row_ids(rows) if rows else [*range(len(answers))])

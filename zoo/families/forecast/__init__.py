@@ -68,6 +68,7 @@ MODELS = [
         quantile_mlp.QuantileMLPConfig,
         quantile_mlp.quantile_mlp,
         "Closed-form ridge, corrected by a small MLP; nine quantiles in one pass.",
+        forms.STUDENT,
     ),
     _spec(linear.LinearConfig, linear.rlinear, "RLinear, one linear map (Li et al. 2023)."),
     _spec(

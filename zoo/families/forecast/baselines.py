@@ -35,7 +35,7 @@ def baselines(data: ForecastData) -> dict[str, dict[str, float]]:
     period = period if 1 < period <= data.config.lookback else min(DAY, data.config.lookback)
 
     def ridge(values: torch.Tensor) -> torch.Tensor:
-        return values @ fitted.weight.T + fitted.bias
+        return values @ fitted.weight + fitted.bias
 
     def seasonal(values: torch.Tensor) -> torch.Tensor:
         season = values[..., values.shape[-1] - period :]

@@ -77,5 +77,11 @@ def same(model: nn.Module) -> nn.Module:
     return model
 
 
+def quantile_mlp_signature(config: Any) -> Signature:
+    """Any channels, or where each has a map of its own, those."""
+    return fixed_signature(config) if config.own else signature(config)
+
+
 SERIES = {"series": Export("histories of any channels", signature, same, rows, unit=unit)}
 TOGETHER = {"series": Export("histories of these channels", fixed_signature, same, rows, unit=unit)}
+STUDENT = {"series": Export("histories", quantile_mlp_signature, same, rows, unit=unit)}

@@ -69,8 +69,7 @@ def objective(
     config: DistillConfig = from_table(DistillConfig, recipe.distill, f"{recipe.name}.distill")
     train, val = windows_of(data, "train"), windows_of(data, "val")
     if isinstance(model.core, QuantileMLPCore):
-        _, best = fitted_ridge(data)
-        model.core.begin(best.weight, best.bias)
+        model.core.begin(*_maps(data, model.config.own))
     batches = Batches(
         train, recipe.batch_size, config.gaps, recipe.seed, model.together, device_of(model)
     )
@@ -89,6 +88,15 @@ def objective(
 def fitted_ridge(data: ForecastData) -> tuple[ridge.Ridge, ridge.Ridge]:
     """The closed-form baseline of a series, and the map that its student begins with."""
     return ridge.fit(windows_of(data, "train"), windows_of(data, "val"), data.table.period)
+
+
+def _maps(data: ForecastData, own: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a student's skip begins with, for every channel or for all of them."""
+    if own:
+        train, val = windows_of(data, "train"), windows_of(data, "val")
+        return ridge.fit_own(train, val, data.table.period)
+    _, best = fitted_ridge(data)
+    return best.weight.unsqueeze(0), best.bias.reshape(1, 1, -1)
 
 
 def _loss(

@@ -16,8 +16,10 @@ class QuantileMLPConfig:
     """Architecture.
 
     Attributes:
-        lookback, horizon, channels: of the data; every channel has the same weights.
+        lookback, horizon, channels: of the data.
         hidden: width of the MLP.
+        own: every channel has a linear map of its own, so that the model takes the channels it
+            was trained on, in their order; otherwise all have the same one, and it takes any.
         dropout: of its hidden layer, while training.
     """
 
@@ -25,6 +27,7 @@ class QuantileMLPConfig:
     horizon: int
     channels: int = 0
     hidden: int = 256
+    own: bool = False
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
@@ -34,7 +37,7 @@ class QuantileMLPConfig:
 
 def quantile_mlp(config: QuantileMLPConfig) -> Forecaster:
     """The student of this family."""
-    return Forecaster(config, QuantileMLPCore(config))
+    return Forecaster(config, QuantileMLPCore(config), together=config.own)
 
 
 class QuantileMLPCore(nn.Module):
@@ -46,12 +49,16 @@ class QuantileMLPCore(nn.Module):
     horizon), median, the same, steps (batch, channels, horizon, 8), normalised.
     """
 
+    skip: torch.Tensor
+    skip_bias: torch.Tensor
     trust: torch.Tensor
 
     def __init__(self, config: QuantileMLPConfig) -> None:
         super().__init__()
         self.horizon = config.horizon
-        self.skip = nn.Linear(config.lookback, config.horizon).requires_grad_(False)
+        maps = config.channels if config.own else 1
+        self.register_buffer("skip", torch.zeros(maps, config.lookback, config.horizon))
+        self.register_buffer("skip_bias", torch.zeros(maps, 1, config.horizon))
         self.hidden = nn.Linear(2 * config.lookback, config.hidden)
         self.dropout = nn.Dropout(config.dropout)
         self.correct = nn.Linear(config.hidden, 2 * config.horizon)
@@ -63,16 +70,23 @@ class QuantileMLPCore(nn.Module):
 
     @torch.no_grad()
     def begin(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
-        """Set the skip to a fitted linear map. Shapes: (horizon, lookback), (horizon,)."""
-        self.skip.weight.copy_(weight)
-        self.skip.bias.copy_(bias)
+        """Set the skip to fitted maps. Shapes: (maps, lookback, horizon), (maps, 1, horizon)."""
+        self.skip.copy_(weight)
+        self.skip_bias.copy_(bias)
 
     def forward(
         self, values: torch.Tensor, known: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Mean, median and steps on the normalised scale."""
-        base = self.skip(values)
+        base = self._skip(values)
         h = self.dropout(torch.relu(self.hidden(torch.cat([values, known], dim=2))))
         to_mean, to_median = self.correct(h).split(self.horizon, dim=2)
         steps = positive(self.spread(h).unflatten(2, (self.horizon, STEPS)))
         return base + self.trust * to_mean, base + to_median, steps
+
+    def _skip(self, values: torch.Tensor) -> torch.Tensor:
+        """Every channel through its map. Shapes: → (batch, channels, horizon)."""
+        if len(self.skip) == 1:
+            return values @ self.skip[0] + self.skip_bias[0]
+        by_channel = values.transpose(0, 1) @ self.skip + self.skip_bias
+        return by_channel.transpose(0, 1)

@@ -18,6 +18,7 @@ from zoo.families.forecast.normalise import Normaliser
 from zoo.families.forecast.windows import Windows
 
 PENALTIES = tuple(float(f"{digit}e{power}") for power in range(-3, 3) for digit in (1, 3))
+SHARES = (0.03, 0.3, 3.0)  # weight of all channels beside a channel's own
 ROWS = 4096  # series at a time
 FREE = 100.0  # variance of a weight that a time of day shares, over that of a single value's
 RECENT = 100.0  # rows; only scales the penalties
@@ -28,7 +29,7 @@ class Ridge:
     """A fitted map.
 
     Attributes:
-        weight, bias: (horizon, lookback) and (horizon,) float32, on the normalised scale.
+        weight, bias: (lookback, horizon) and (horizon,) float32, on the normalised scale.
         penalty: the chosen one of ``PENALTIES``, times the mean of the diagonal.
         prior: the chosen one.
     """
@@ -46,6 +47,11 @@ class _Moments:
     xx: np.ndarray
     xy: np.ndarray
     yy: float
+
+    def drawn_to(self, other: _Moments, share: float) -> _Moments:
+        """With other moments added, scaled to a share of these."""
+        share *= float(np.trace(self.xx) / np.trace(other.xx))
+        return _Moments(self.xx + share * other.xx, self.xy + share * other.xy, self.yy)
 
     def squares(self, found: np.ndarray) -> float:
         """Sum of squared errors of a map."""
@@ -72,6 +78,35 @@ def fit(train: Windows, val: Windows, period: int = 1) -> tuple[Ridge, Ridge]:
     return found["plain"][1], best[1]
 
 
+def fit_own(train: Windows, val: Windows, period: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """A map for every channel, drawn to the one that all would share.
+
+    How strongly, under which prior and with which penalty, is chosen for each on validation.
+
+    Args:
+        train, val, period: as of ``fit``.
+
+    Returns:
+        Weights (channels, lookback, horizon) and biases (channels, 1, horizon).
+    """
+    shared, found = _moments(train), []
+    known = priors(train.lookback, period)
+    for channel in range(train.channels):
+        own, held_out = _moments(train, channel), _moments(val, channel)
+        found.append(
+            min(
+                (
+                    _best(name, prior, own.drawn_to(shared, share), held_out)
+                    for share in SHARES
+                    for name, prior in known.items()
+                ),
+                key=lambda one: one[0],
+            )[1]
+        )
+    weights, biases = torch.stack([f.weight for f in found]), torch.stack([f.bias for f in found])
+    return weights, biases.unsqueeze(1)
+
+
 def priors(lookback: int, period: int) -> dict[str, np.ndarray]:
     """Covariances of a row of weights, by name. Shapes: each (lookback, lookback)."""
     age = np.arange(lookback, 0, -1)
@@ -95,28 +130,33 @@ def _best(
     squares = {penalty: held_out.squares(found) for penalty, found in maps.items()}
     penalty = min(squares, key=lambda one: squares[one])
     found = maps[penalty].astype(np.float32)
-    weight, bias = torch.from_numpy(found[:-1].T.copy()), torch.from_numpy(found[-1].copy())
+    weight, bias = torch.from_numpy(found[:-1]), torch.from_numpy(found[-1])
     return squares[penalty], Ridge(weight, bias, penalty, name)
 
 
-def _moments(windows: Windows) -> _Moments:
-    """Summed in float64."""
+def _moments(windows: Windows, channel: int | None = None) -> _Moments:
+    """Summed in float64, of one channel or of all."""
     width = windows.lookback + 1
     xx, xy, yy = np.zeros((width, width)), np.zeros((width, windows.horizon)), 0.0
-    for x, y in _designs(windows):
+    for x, y in _designs(windows, channel):
         xx += x.T @ x
         xy += x.T @ y
         yy += float(np.sum(y.astype(np.float64) ** 2))
     return _Moments(xx, xy, yy)
 
 
-def _designs(windows: Windows) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _designs(windows: Windows, channel: int | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Chunks of (s·[u, 1], y − mean): s scales a window's normalised values u back."""
     step, normalise = max(1, ROWS // windows.channels), Normaliser()
+    chosen = slice(None) if channel is None else slice(channel, channel + 1)
     for start in range(0, len(windows), step):
         some = np.arange(start, min(start + step, len(windows)))
-        seen = normalise(torch.from_numpy(windows.history(some)).flatten(0, 1).unsqueeze(1))
+        history = torch.from_numpy(windows.history(some)[:, chosen])
+        seen = normalise(history.flatten(0, 1).unsqueeze(1))
         scale = seen.scale[:, 0].numpy()
         x = np.concatenate([seen.values[:, 0].numpy() * scale, scale], axis=1)
-        y = windows.future(some).reshape(len(x), -1) - (seen.mean + seen.offset)[:, 0].numpy()
+        y = (
+            windows.future(some)[:, chosen].reshape(len(x), -1)
+            - (seen.mean + seen.offset)[:, 0].numpy()
+        )
         yield x, np.nan_to_num(y)
