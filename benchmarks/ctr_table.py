@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 
 def ctr(rows: Mapping[str, Row]) -> str:
-    """A row per recipe: AUC and logloss by role; empty where nothing was trained."""
+    """A row per recipe: AUC and logloss by role, in bold what is deployed; empty without any."""
     baselines = {row["dataset"]: row for row in rows.values() if row["model"] == BASELINE}
     models = {name: row for name, row in rows.items() if row["model"] != BASELINE}
     if not models:
@@ -25,12 +25,18 @@ def ctr(rows: Mapping[str, Row]) -> str:
         [
             *(f"`{name}`", row["dataset"], str(len(row["seeds"]))),
             _quality(baselines.get(row["dataset"]), "student"),
-            *(_quality(_by_what(row), role) for role in ROLES),
+            *(_deployed(row, role, _quality(_by_what(row), role)) for role in ROLES),
             f"{_mean(row, 'test_calibration', 3)}, {_mean(row, 'test_ece')}",
         ]
         for name, row in models.items()
     ]
     return markdown.table(head, body, texts=2)
+
+
+def _deployed(row: Row, role: str, text: str) -> str:
+    """In bold where this role is deployed, and another one might be."""
+    chosen = "vanilla" in row["roles"] and role == row["deployed"]
+    return f"**{text}**" if chosen else text
 
 
 def _by_what(row: Row) -> Row:
@@ -50,5 +56,5 @@ def _quality(row: Row | None, role: str) -> str:
 
 
 def _mean(row: Row, metric: str, digits: int = DIGITS) -> str:
-    """The student's mean of a metric."""
-    return f"{row['roles']['student'][metric]['mean']:.{digits}f}"
+    """The deployed role's mean of a metric."""
+    return f"{row['roles'][row['deployed']][metric]['mean']:.{digits}f}"

@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.conditions import machine
-from benchmarks.records import Records, Study, arguments, deployed_and_vanilla, real_recipes, row
+from benchmarks.records import (
+    Record,
+    Records,
+    Study,
+    arguments,
+    deployed_and_vanilla,
+    real_recipes,
+    row,
+)
 from zoo.artifact import versions
 from zoo.recipes import Recipe, from_table
 from zoo.registry import get_spec
-from zoo.results import STUDENT, best_of
 
 RESULTS = Path(__file__).parent / "results" / "forecast_accuracy.json"
 TASK = "forecasting"
@@ -64,19 +71,10 @@ def table(recipes: dict[str, Recipe], records: Records) -> dict[str, Any]:
     }
 
 
-def _row(recipe: Recipe, records: dict[str, Any]) -> dict[str, Any]:
-    """One recipe's means; how far it looks back and ahead, and the role that is deployed."""
-    methods = deployed_and_vanilla(recipe)
-    roles = [STUDENT, *methods[1:]] if recipe.gate else [STUDENT]
-    per_seed = {int(seed): found for seed, found in records.items()}
-    deployed, _ = best_of(per_seed, roles, "val_mse", lower=True)
+def _row(recipe: Recipe, records: dict[str, Record]) -> dict[str, Any]:
+    """One recipe's means; how far it looks back and ahead."""
     data = from_table(get_spec(recipe.model).data_config, recipe.data, f"{recipe.name}.data")
-    return {
-        "lookback": data.lookback,
-        "horizon": data.horizon,
-        "deployed": deployed,
-        **row(recipe, records),
-    }
+    return {"lookback": data.lookback, "horizon": data.horizon, **row(recipe, records)}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from zoo.contract import near
 from zoo.distill import BASELINES, Workshop, prepare, train
 from zoo.recipes import VANILLA, Recipe
 from zoo.registry import get_spec, list_recipes
-from zoo.results import checkpoint_path, write_json
+from zoo.results import STUDENT, best_of, checkpoint_path, write_json
 
 Record = dict[str, Any]
 Records = dict[str, dict[str, Record]]
@@ -112,14 +112,24 @@ def deployed_and_vanilla(recipe: Recipe) -> list[str]:
     return list(dict.fromkeys([recipe.method, VANILLA]))
 
 
+def deployed(recipe: Recipe, records: dict[str, Record]) -> str:
+    """The role that is deployed: the student, unless a gate finds another better on validation."""
+    spec, methods = get_spec(recipe.model), deployed_and_vanilla(recipe)
+    roles = [STUDENT, *methods[1:]] if recipe.gate else [STUDENT]
+    per_seed = {int(seed): found for seed, found in records.items()}
+    return best_of(per_seed, roles, f"val_{spec.metric}", spec.lower)[0]
+
+
 def row(recipe: Recipe, records: dict[str, Record]) -> dict[str, Any]:
-    """One recipe's records, and per role and metric mean and population deviation over seeds."""
+    """One recipe's records, per role and metric mean and population deviation over seeds, and the
+    role that is deployed."""
     first = next(iter(records.values()))
     return {
         "model": recipe.model,
         "dataset": recipe.dataset,
         "teacher": recipe.teacher.model if recipe.teacher else None,
         "seeds": sorted(map(int, records)),
+        "deployed": deployed(recipe, records),
         "roles": {
             role: {
                 metric: _spread([found[role][metric] for found in records.values()])

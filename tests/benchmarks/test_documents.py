@@ -15,6 +15,7 @@ def row(model: str, roles: dict[str, float], seeds: int) -> dict[str, Any]:
         "dataset": "ads",
         "teacher": "ctr_ensemble" if "teacher" in roles else None,
         "seeds": list(range(seeds)),
+        "deployed": "vanilla" if "vanilla" in roles else "student",
         "roles": {
             role: {
                 "test_auc": spread(auc),
@@ -36,7 +37,7 @@ def test_click_table() -> None:
     _, _, student, single = ctr(rows).splitlines()
     assert student == (
         "| `finalmlp-ads` | ads | 2 | 0.8000 ± 0.0005 / 0.4200 | 0.9000 ± 0.0005 / 0.4100 | "
-        "0.8900 ± 0.0005 / 0.4110 | 0.8800 ± 0.0005 / 0.4120 | 1.012, 0.0100 |"
+        "0.8900 ± 0.0005 / 0.4110 | **0.8800 ± 0.0005 / 0.4120** | 1.012, 0.0100 |"
     )
     assert single.startswith("| `dcnv2-ads` | ads | 1 | 0.8000 ± 0.0005 / 0.4200 | – | – | 0.8700")
     assert ctr({}) == ctr({"logreg-ads": rows["logreg-ads"]}) == ""
