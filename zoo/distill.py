@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -212,16 +213,18 @@ def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Worksh
         return Artifact.load(path)
     spec, data = get_spec(recipe.model), lazy.data
     began = time.perf_counter()
-    knowledge = _taught(recipe, teachers, data, shop)
+    with _waiting(shop, f"{recipe.name}: ask its teacher", bool(teachers)):
+        knowledge = _taught(recipe, teachers, data, shop)
     torch.manual_seed(recipe.seed)
     config = config_of(spec, recipe, data.sizes)
     model = spec.build(config).to(shop.device)
     went = fit(model, spec.objective(model, data, recipe, knowledge), recipe, shop.progress)
-    if spec.finish:
-        spec.finish(model, data, recipe)
-    seconds = round(time.perf_counter() - began, 2)
-    metrics: dict[str, Any] = {
-        **spec.evaluate(model, data),
+    with _waiting(shop, f"{recipe.name}: measure"):
+        if spec.finish:
+            spec.finish(model, data, recipe)
+        seconds = round(time.perf_counter() - began, 2)
+        metrics: dict[str, Any] = spec.evaluate(model, data)
+    metrics |= {
         "epochs": went.epochs,
         "best_epoch": went.best_epoch,
         "train_seconds": seconds,
@@ -230,6 +233,14 @@ def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Worksh
         metrics[BASELINES] = lazy.baselines
     parents = {f"teacher_{n}": teacher.digest for n, teacher in enumerate(teachers, start=1)}
     return checkpoint.save(path, model, config, recipe, metrics, data.attachments, parents)
+
+
+@contextmanager
+def _waiting(shop: Workshop, what: str, shown: bool = True) -> Iterator[None]:
+    """A bar while something takes its time."""
+    task = shop.progress.add_task(what, total=None, visible=shown)
+    yield
+    shop.progress.remove_task(task)
 
 
 def prepare(threads: int, device: str) -> None:

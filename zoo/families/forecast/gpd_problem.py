@@ -24,7 +24,7 @@ STEPS = 100  # of an epoch
 USUAL = 0.5  # fraction of batches whose prompt has the length it is asked with
 COVARIANCE = 12_000  # windows that give the covariance
 VALIDATED = 1024  # windows whose noise is predicted to choose the epoch
-SCORED = {"val": 160, "test": 640}  # series, evenly spaced, whose paths are scored
+SCORED = {"val": 160, "test": 640}  # series of all tables, evenly spaced, whose paths are scored
 TAUGHT = 4  # paths of a prompt that a student learns from
 SEED = 0
 
@@ -124,7 +124,7 @@ def finish(model: GPD, data: ForecastData, recipe: Recipe) -> None:
 
 
 def evaluate(model: GPD, data: ForecastData) -> dict[str, float]:
-    """Metrics of ``SCORED`` series of validation and test part; of several tables the mean."""
+    """Metrics of ``SCORED`` series of each part; of several tables the mean."""
     found: dict[str, float] = {}
     for part in SCORED:
         each = [score(_answers(model, table, part, data)) for table in data.tables]
@@ -136,7 +136,7 @@ def _answers(model: GPD, table: Table, part: str, data: ForecastData) -> Iterato
     """Mean and quantiles of paths, and what came, standardised."""
     config = data.config
     windows = standardised(table).windows(part, config.lookback, config.horizon)
-    ids = some(windows, SCORED[part])
+    ids = some(windows, SCORED[part] // len(data.tables))
     histories, futures = windows.history(ids), torch.from_numpy(windows.future(ids)).flatten(0, 1)
     drawn = forecast_paths(
         model, histories.reshape(-1, config.lookback), config.horizon, model.config.paths, SEED
