@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from zoo import checkpoint, distill, results
 from zoo.artifact import Artifact, ArtifactError
+from zoo.knowledge import Ensemble
 from zoo.recipes import Recipe, RecipeError
 from zoo.registry import get_recipe, get_spec
 
@@ -204,7 +205,7 @@ def test_several_teachers(tmp_path: Path) -> None:
     members = [checkpoint.load(t)[1] for t in teachers]
     spec, data = get_spec("gcn"), get_spec("mlp").data(TOY)
     mean = (spec.outputs(members[0], data) + spec.outputs(members[1], data)) / 2
-    torch.testing.assert_close(spec.outputs(distill.Ensemble(members), data), mean)
+    torch.testing.assert_close(spec.outputs(Ensemble(members), data), mean)
 
 
 def test_a_teacher_of_other_data_trains_on_its_own(tmp_path: Path) -> None:

@@ -16,14 +16,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.progress import Progress
-from torch import nn
 
 from zoo import checkpoint
 from zoo.artifact import Artifact, ArtifactError
 from zoo.blocks import keep_large_buffers
+from zoo.knowledge import taught
 from zoo.recipes import VANILLA, Recipe, RecipeError, from_table
 from zoo.registry import get_spec
 from zoo.results import RESULT, STUDENT, best_of, checkpoint_path, summary, write_json
@@ -176,36 +175,6 @@ class _Lazy:
         return self._spec.baselines(self.data) if self._spec.baselines else {}
 
 
-class Ensemble(nn.Module):
-    """The mean output of several models of one config. Shapes: as its members."""
-
-    def __init__(self, members: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-        self.config = members[0].config
-
-    def forward(self, *inputs: Any) -> torch.Tensor:
-        """Mean of the members' outputs."""
-        return torch.stack([member(*inputs) for member in self.members]).mean(dim=0)
-
-
-def _taught(
-    recipe: Recipe, teachers: Sequence[Artifact], data: Any, shop: Workshop
-) -> torch.Tensor | None:
-    """What a student learns from its teachers; None without one."""
-    if not teachers:
-        return None
-    members = [checkpoint.load(teacher.path)[1] for teacher in teachers]
-    spec = get_spec(teachers[0].recipe["model"])
-    if recipe.folds == 1:
-        model = Ensemble(members) if len(members) > 1 else members[0]
-        return spec.outputs(model.to(shop.device), data)
-    taught = [spec.data(checkpoint.recipe_of(teacher)) for teacher in teachers]
-    parts = [spec.outputs(m.to(shop.device), d) for m, d in zip(members, taught, strict=True)]
-    order = torch.from_numpy(np.argsort(np.concatenate([d.taught for d in taught])))
-    return torch.cat(parts)[order.to(shop.device)]
-
-
 def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Workshop) -> Artifact:
     """The finished checkpoint of ``recipe``, trained now if there is none."""
     path = checkpoint_path(recipe, shop.runs)
@@ -214,7 +183,7 @@ def _trained(recipe: Recipe, teachers: list[Artifact], lazy: _Lazy, shop: Worksh
     spec, data = get_spec(recipe.model), lazy.data
     began = time.perf_counter()
     with _waiting(shop, f"{recipe.name}: ask its teacher", bool(teachers)):
-        knowledge = _taught(recipe, teachers, data, shop)
+        knowledge = taught(recipe, teachers, data, shop.device)
     torch.manual_seed(recipe.seed)
     config = config_of(spec, recipe, data.sizes)
     model = spec.build(config).to(shop.device)
