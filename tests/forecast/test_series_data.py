@@ -225,6 +225,9 @@ def test_weather() -> None:
     values = found.table.values
     assert (values.shape, int(np.isnan(values).sum())) == ((52_696, 21), 81)
     assert np.nanmin(values) > -100
+    published = read("weather-sentinels")
+    assert (published.table.values <= -9990).sum() == 81
+    assert published.table.scale[11] > 20 * found.table.scale[11]
     hourly = read("weather", step_s=3600)
     assert (hourly.table.period, hourly.table.borders) == (24, (6147, 7026, 8782))
 
