@@ -2,12 +2,14 @@
 
 The recipe ``gpd-zero-shot`` is trained on several data sets, or found finished. It is then asked
 about test windows of another one, with whole histories and with a part of each history missing,
-and stands beside the seasonal naive forecast on the same windows.
+and stands beside the seasonal naive forecast of the same windows.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from rich.progress import Progress
 
 from benchmarks.conditions import machine
+from benchmarks.path_quality import SEED, Asked, of_paths, seasonal_naive
 from zoo import checkpoint
 from zoo.artifact import versions
 from zoo.distill import Workshop, prepare, train
@@ -23,14 +26,11 @@ from zoo.registry import get_recipe, get_spec
 from zoo.results import write_json
 
 RESULTS = Path(__file__).parent / "results" / "zero_shot.json"
-RECIPE = "gpd-zero-shot"
-UNSEEN = "etth1"  # its days look like those of no data set in the recipe
+RECIPE, UNSEEN = "gpd-zero-shot", "gpd-etth1"  # the recipe whose data set the first never saw
 WINDOWS = 100  # evenly spaced test windows
-PATHS, SEED = 100, 0
+BEFORE = 500  # training windows whose residuals are the naive forecast's quantiles
+PATHS = 100
 MISSING = 0.3  # of each history's values
-LEVELS = np.arange(1, 10) / 10
-
-Metrics = dict[str, float]
 
 
 def main() -> None:
@@ -57,73 +57,34 @@ def compare(run: Path, bars: Progress) -> dict[str, Any]:
         run: folder of the checkpoint.
         bars: shows the windows.
     """
-    artifact, model, config = checkpoint.load(run)
-    spec, recipe = get_spec("gpd"), checkpoint.recipe_of(artifact)
-    data = spec.data(get_recipe(f"gpd-{UNSEEN}"))
-    table, test = data.table, data.parts["test"]
-    ids = np.linspace(0, len(test) - 1, WINDOWS).round().astype(int)
-    history, future = test.history(ids), test.future(ids)
-    center, scale = table.center[:, None], table.scale[:, None]
-    gaps = np.random.default_rng(SEED).random(history.shape) < MISSING
-    found: dict[str, Any] = {}
-    for name, given in (("gpd", history), ("gpd_gaps", np.where(gaps, np.nan, history))):
-        task = bars.add_task(name, total=None)
-        assert spec.forecast is not None
-        drawn = spec.forecast(
-            model,
-            given.reshape(-1, given.shape[-1]).astype(np.float32),
-            config.horizon,
-            PATHS,
-            SEED,
-            lambda done, total, task=task: bars.update(task, completed=done, total=total),
-        )
-        drawn = drawn.reshape(*given.shape[:2], PATHS, -1)
-        quantiles = np.quantile((drawn - center[:, None]) / scale[:, None], LEVELS, axis=2)
-        found[name] = _metrics(
-            (drawn.mean(axis=2) - center) / scale, quantiles, (future - center) / scale
-        )
+    artifact, model, _ = checkpoint.load(run)
+    forecast = get_spec("gpd").forecast
+    assert forecast is not None
+    data = get_spec("gpd").data(get_recipe(UNSEEN))
+    whole = Asked.of(data, "test", WINDOWS)
+    missing = np.random.default_rng(SEED).random(whole.history.shape) < MISSING
+    gappy = replace(whole, history=np.where(missing, np.float32(np.nan), whole.history))
+    found = {}
+    for name, asked in (("gpd", whole), ("gpd_gaps", gappy)):
+        told = partial(_tell, bars, bars.add_task(name, total=None))
+        found[name] = of_paths(forecast, model, asked, PATHS, told)
+    naive = seasonal_naive(whole, Asked.of(data, "train", BEFORE), data.table.period)
     return {
-        "trained_on": recipe.dataset,
-        "unseen": UNSEEN,
+        "trained_on": artifact.recipe["dataset"],
+        "unseen": data.table.name,
         "windows": WINDOWS,
         "paths": PATHS,
         "missing": MISSING,
         "scale": "less the mean, over the deviation of the unseen data set's training part",
         **found,
-        "seasonal_naive": _naive(table, data, ids),
+        "seasonal_naive": naive,
         "machine": machine(),
         "versions": versions("torch", "numpy"),
     }
 
 
-def _naive(table: Any, data: Any, ids: np.ndarray) -> Metrics:
-    """The season before, with the quantiles of its residuals over the test's own histories."""
-    test, horizon = data.parts["test"], data.config.horizon
-    history, future = test.history(ids), test.future(ids)
-    scale = table.scale[:, None]
-    season = history[..., -table.period :]
-    repeats = -(-horizon // table.period)
-    naive = np.tile(season, repeats)[..., :horizon]
-    train = data.parts["train"]
-    few = np.linspace(0, len(train) - 1, 500).round().astype(int)
-    before = np.tile(train.history(few)[..., -table.period :], repeats)[..., :horizon]
-    residuals = (train.future(few) - before) / scale
-    spread = np.nanquantile(residuals, LEVELS, axis=(0,))
-    point = (naive - table.center[:, None]) / scale
-    came = (future - table.center[:, None]) / scale
-    return _metrics(point, point + spread[:, None], came)
-
-
-def _metrics(mean: np.ndarray, quantiles: np.ndarray, came: np.ndarray) -> Metrics:
-    """Shapes: mean, came (windows, channels, horizon), quantiles with an axis of levels before."""
-    error = came - quantiles
-    levels = LEVELS.reshape(-1, 1, 1, 1)
-    inside = (quantiles[0] <= came) & (came <= quantiles[-1])
-    return {
-        "mse": float(np.mean((mean - came) ** 2)),
-        "crps": float(2 * np.mean(np.maximum(levels * error, (levels - 1) * error))),
-        "coverage80": float(inside.mean()),
-    }
+def _tell(bars: Progress, task: Any, done: int, total: int) -> None:
+    bars.update(task, completed=done, total=total)
 
 
 if __name__ == "__main__":
