@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import site
 import statistics
-import subprocess
 import sys
 import tempfile
-import venv
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.conditions import git_sha, machine
+from benchmarks.environments import SAFE, ComparisonError, environment, run
 from zoo.artifact import versions
 from zoo.contract import LeanzooError
 from zoo.recipes import VANILLA, Recipe
@@ -31,14 +29,10 @@ from zoo.spec import config_of
 
 RESULTS = Path(__file__).parent / "results" / "fuxictr.json"
 WORKER = Path(__file__).with_name("fuxictr_worker.py")
-SAFE = ["-P"]  # or this file, which lies beside the worker, would pass for FuxiCTR
 VERSION = "2.3.7"
-WITHOUT_NEEDS = [f"fuxictr=={VERSION}", "keras-preprocessing"]  # whose needs name old packages
+# Their needs name old packages.
+WITHOUT_NEEDS = ["--no-deps", f"fuxictr=={VERSION}", "keras-preprocessing"]
 NEEDS = ["polars<2", "pandas", "scikit-learn", "h5py", "tqdm", "pyyaml", "packaging", "six"]
-
-
-class ComparisonError(LeanzooError):
-    """The two cannot be compared."""
 
 
 def main() -> None:
@@ -74,7 +68,8 @@ def measure(name: str, epochs: int, rounds: int, threads: int) -> dict[str, Any]
     with tempfile.TemporaryDirectory(prefix="leanzoo-fuxictr-") as scratch:
         folder = Path(scratch)
         write_setup(recipe, threads, folder)
-        return compare(recipe, rounds, threads, environment(folder / "venv"), folder)
+        python = environment(folder / "venv", WITHOUT_NEEDS, NEEDS)
+        return compare(recipe, rounds, threads, python, folder)
 
 
 def write_setup(recipe: Recipe, threads: int, folder: Path) -> None:
@@ -110,19 +105,6 @@ def write_setup(recipe: Recipe, threads: int, folder: Path) -> None:
     (folder / "setup.json").write_text(json.dumps(setup))
 
 
-def environment(folder: Path) -> Path:
-    """The Python of a new environment with FuxiCTR in it."""
-    venv.create(folder, with_pip=True)
-    python = folder / "bin" / "python"
-    where = "import site; print(site.getsitepackages()[0])"
-    packages = Path(_run([str(python), "-c", where]).strip())
-    (packages / "borrowed.pth").write_text("\n".join(site.getsitepackages()) + "\n")
-    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*install, "--no-deps", *WITHOUT_NEEDS])
-    _run([*install, *NEEDS])
-    return python
-
-
 def compare(
     recipe: Recipe, rounds: int, threads: int, python: Path, folder: Path
 ) -> dict[str, Any]:
@@ -137,7 +119,7 @@ def compare(
             if own:
                 ours.append(train_ours(recipe, threads, folder / f"runs-{turn}"))
             else:
-                theirs.append(json.loads(_run([str(python), *SAFE, str(WORKER), str(folder)])))
+                theirs.append(json.loads(run([str(python), *SAFE, str(WORKER), str(folder)])))
     parameters = {found["parameters"] for found in (*ours, *theirs)}
     if len(parameters) > 1:
         raise ComparisonError(f"the models have {sorted(parameters)} parameters: expected as many")
@@ -163,7 +145,7 @@ def train_ours(recipe: Recipe, threads: int, runs: Path) -> dict[str, Any]:
     """Train as ``leanzoo train`` does, in a process of its own."""
     command = [str(Path(sys.executable).with_name("leanzoo")), "train", recipe.name, "--json"]
     command += ["--methods", VANILLA, "--epochs", str(recipe.epochs), "--no-also"]
-    out = _run([*command, "--threads", str(threads), "--runs", str(runs)])
+    out = run([*command, "--threads", str(threads), "--runs", str(runs)])
     metrics = json.loads(out)["metrics"]["student"]
     spec = get_spec(recipe.model)
     module = spec.build(config_of(spec, recipe, spec.data(recipe).sizes))
@@ -172,19 +154,6 @@ def train_ours(recipe: Recipe, threads: int, runs: Path) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "val_auc": metrics["val_auc"],
     }
-
-
-def _run(command: list[str]) -> str:
-    """The output of a command.
-
-    Raises:
-        ComparisonError: it failed, with the last line that it wrote.
-    """
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise ComparisonError(f"{' '.join(command[:4])} … failed ({last}): see what it needs")
-    return done.stdout
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     README.md
       accuracy    results/accuracy.json, of benchmarks.accuracy, by dataset
       ctr         results/ctr_accuracy.json, of benchmarks.ctr_accuracy, and side_results
-      forecast    results/forecast_accuracy.json, of benchmarks.forecast_accuracy
+      forecast    results/forecast_accuracy.json, of benchmarks.forecast_accuracy, and side_results
       latency     results/<recipe>.json, of ``leanzoo bench --out``, in brief
     results/README.md
       all of it   results/accuracy.json by recipe, results/<recipe>.json in full
@@ -18,14 +18,14 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks import accuracy_table
 from benchmarks.ctr_table import ctr
 from benchmarks.forecast_table import forecast
-from benchmarks.side_results import epoch_sentence, log_sentence, raw_sentence
+from benchmarks.side_results import epoch_sentence, hits_sentence, log_sentence, raw_sentence
 from benchmarks.table import headline_table, markdown_table
 from zoo.contract import LeanzooError
 
@@ -35,11 +35,14 @@ DETAILS_FILE = "README.md"
 NOT_RUN = "Not run."
 ACCURACY_FILE, CTR_FILE = "accuracy.json", "ctr_accuracy.json"
 FORECAST_FILE = "forecast_accuracy.json"
-SIDE_RESULTS = {
+Sentences = dict[str, Callable[[Mapping[str, Any]], str]]
+
+CLICK_RESULTS: Sentences = {
     "fuxictr.json": epoch_sentence,
     "large_log.json": log_sentence,
     "raw_path.json": raw_sentence,
 }
+FORECAST_RESULTS: Sentences = {"neuralforecast.json": hits_sentence}
 DETAILS = """# Results
 
 Written by `make tables` from the files beside it. What is measured: [README.md](../../README.md).
@@ -124,9 +127,12 @@ def details(results: Path) -> str:
 
 def clicks(results: Path) -> str:
     """The block of click models: their quality, and what else was measured of them."""
-    known = {name: sentence for name, sentence in SIDE_RESULTS.items() if (results / name).exists()}
-    sentences = [sentence(_read(results / name)) for name, sentence in known.items()]
-    return "\n\n".join(filter(None, [ctr(recipes_of(results / CTR_FILE)), *sentences]))
+    return _with_sentences(ctr(recipes_of(results / CTR_FILE)), CLICK_RESULTS, results)
+
+
+def forecasts(results: Path) -> str:
+    """The block of forecasters: their errors, and what else was measured of them."""
+    return _with_sentences(forecast(recipes_of(results / FORECAST_FILE)), FORECAST_RESULTS, results)
 
 
 def recipes_of(file: Path) -> dict[str, Any]:
@@ -141,6 +147,13 @@ def measured(results: Path) -> list[dict[str, Any]]:
     return [result for result in found if "measurements" in result]
 
 
+def _with_sentences(table: str, known: Sentences, results: Path) -> str:
+    """A table, and a sentence for each file of results that exists."""
+    there = {name: sentence for name, sentence in known.items() if (results / name).exists()}
+    sentences = [sentence(_read(results / name)) for name, sentence in there.items()]
+    return "\n\n".join(filter(None, [table, *sentences]))
+
+
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
@@ -151,7 +164,7 @@ def _read(path: Path) -> Any:
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "accuracy": lambda results: accuracy_table.brief(recipes_of(results / ACCURACY_FILE)),
     "ctr": clicks,
-    "forecast": lambda results: forecast(recipes_of(results / FORECAST_FILE)),
+    "forecast": forecasts,
     "latency": lambda results: headline_table(measured(results)),
 }
 

@@ -1,7 +1,9 @@
-"""What else was measured of click models, a sentence each: time per epoch, the path of raw values.
+"""What else was measured, a sentence each: of click models, and of forecasters.
 
-results/fuxictr.json     of benchmarks.fuxictr
-results/raw_path.json    of benchmarks.raw_path
+results/fuxictr.json           of benchmarks.fuxictr: time per epoch
+results/raw_path.json          of benchmarks.raw_path: raw values beside ids
+results/large_log.json         of benchmarks.large_log: a log larger than memory
+results/neuralforecast.json    of benchmarks.neuralforecast: errors and time per window
 """
 
 from __future__ import annotations
@@ -43,4 +45,19 @@ def log_sentence(found: Mapping[str, Any]) -> str:
         f"{epoch['seconds'] / 60:.1f} ({epoch['rows_per_s']:,} rows/s) on {found['threads']} "
         f"thread(s), with at most {epoch['peak_resident_gib']:.1f} GiB resident "
         f"({found['machine']['cpu']})."
+    )
+
+
+def hits_sentence(found: Mapping[str, Any]) -> str:
+    """Errors and time per window beside those of neuralforecast's N-HiTS."""
+    ours, theirs = found["ours"], found["neuralforecast"]
+    return (
+        f"N-HiTS of neuralforecast {found['versions']['neuralforecast']}, trained on "
+        f"{found['dataset']} in {found['training']['train_seconds'] / 60:.1f} minutes with the "
+        f"split, history and horizon of `{found['recipe']}`: MSE {theirs['mse']:.4f} and MAE "
+        f"{theirs['mae']:.4f} over the same {found['test_windows']:,} test windows, the student "
+        f"{ours['mse']:.4f} and {ours['mae']:.4f}. One window through `NeuralForecast.predict` "
+        f"takes {found['neuralforecast_p50_ms']['value']:.0f} ms, through `Local.forecast` "
+        f"{found['ours_p50_ms']['value']:.2f} ms, p50 of {found['timed_windows']} in turns on "
+        f"{found['threads']} thread(s) ({found['machine']['cpu']})."
     )

@@ -16,7 +16,8 @@ from rich.progress import Progress
 from benchmarks import ladder, raw_path
 from benchmarks.click_protocols import protocols, ranking, rows, tiled
 from benchmarks.comparison import Plan
-from benchmarks.fuxictr import ComparisonError, write_setup
+from benchmarks.environments import ComparisonError
+from benchmarks.fuxictr import write_setup
 from benchmarks.measurement import INVALID, VALID, Measurement
 from benchmarks.subjects import Pair, open_pair
 from benchmarks.table import headline_table, markdown_table, terminal_table

@@ -1,9 +1,12 @@
 """What results look like in documents, on results that are written down here."""
 
+from pathlib import Path
 from typing import Any
 
 from benchmarks.ctr_table import ctr
-from benchmarks.side_results import epoch_sentence, log_sentence, raw_sentence
+from benchmarks.readme import forecasts
+from benchmarks.side_results import epoch_sentence, hits_sentence, log_sentence, raw_sentence
+from zoo.results import write_json
 
 
 def row(model: str, roles: dict[str, float], seeds: int) -> dict[str, Any]:
@@ -77,3 +80,26 @@ def test_sentences() -> None:
     }
     assert "20 million rows and 39 fields is encoded in 2.0 minutes" in log_sentence(log)
     assert "an epoch in 10.0 (33,333 rows/s) on 1 thread(s), with at most 4.2" in log_sentence(log)
+
+
+def test_sentence_of_n_hits(tmp_path: Path) -> None:
+    found = {
+        "recipe": "quantile_mlp-etth1",
+        "dataset": "etth1",
+        "training": {"train_seconds": 90.0},
+        "test_windows": 2785,
+        "ours": {"mse": 0.35, "mae": 0.38},
+        "neuralforecast": {"mse": 0.4, "mae": 0.42},
+        "timed_windows": 64,
+        "ours_p50_ms": {"value": 0.25},
+        "neuralforecast_p50_ms": {"value": 50.0},
+        "threads": 1,
+        "versions": {"neuralforecast": "3.3.0"},
+        "machine": {"cpu": "a processor"},
+    }
+    sentence = hits_sentence(found)
+    assert "neuralforecast 3.3.0, trained on etth1 in 1.5 minutes" in sentence
+    assert "MSE 0.4000 and MAE 0.4200 over the same 2,785 test windows, the student" in sentence
+    assert "takes 50 ms, through `Local.forecast` 0.25 ms, p50 of 64 in turns on 1 th" in sentence
+    write_json(tmp_path / "neuralforecast.json", found)
+    assert forecasts(tmp_path) == sentence
