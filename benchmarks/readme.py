@@ -25,7 +25,14 @@ from typing import Any
 from benchmarks import accuracy_table
 from benchmarks.ctr_table import ctr
 from benchmarks.forecast_table import forecast
-from benchmarks.side_results import epoch_sentence, hits_sentence, log_sentence, raw_sentence
+from benchmarks.side_results import (
+    epoch_sentence,
+    hits_sentence,
+    log_sentence,
+    raw_sentence,
+    samplers_sentence,
+    unseen_sentence,
+)
 from benchmarks.table import headline_table, markdown_table
 from zoo.contract import LeanzooError
 
@@ -42,7 +49,11 @@ CLICK_RESULTS: Sentences = {
     "large_log.json": log_sentence,
     "raw_path.json": raw_sentence,
 }
-FORECAST_RESULTS: Sentences = {"neuralforecast.json": hits_sentence}
+FORECAST_RESULTS: Sentences = {
+    "samplers.json": samplers_sentence,
+    "zero_shot.json": unseen_sentence,
+    "neuralforecast.json": hits_sentence,
+}
 DETAILS = """# Results
 
 Written by `make tables` from the files beside it. What is measured: [README.md](../../README.md).

@@ -4,6 +4,8 @@ results/fuxictr.json           of benchmarks.fuxictr: time per epoch
 results/raw_path.json          of benchmarks.raw_path: raw values beside ids
 results/large_log.json         of benchmarks.large_log: a log larger than memory
 results/neuralforecast.json    of benchmarks.neuralforecast: errors and time per window
+results/zero_shot.json         of benchmarks.zero_shot: paths on a data set never seen
+results/samplers.json          of benchmarks.samplers: how paths are drawn
 """
 
 from __future__ import annotations
@@ -60,4 +62,29 @@ def hits_sentence(found: Mapping[str, Any]) -> str:
         f"takes {found['neuralforecast_p50_ms']['value']:.0f} ms, through `Local.forecast` "
         f"{found['ours_p50_ms']['value']:.2f} ms, p50 of {found['timed_windows']} in turns on "
         f"{found['threads']} thread(s) ({found['machine']['cpu']})."
+    )
+
+
+def unseen_sentence(found: Mapping[str, Any]) -> str:
+    """Sample paths on a data set that the model never saw."""
+    naive, whole, gappy = (found[name] for name in ("seasonal_naive", "gpd", "gpd_gaps"))
+    return (
+        f"GPD trained on {found['trained_on'].replace('+', ' and ')} (hourly means) and asked about "
+        f"{found['unseen']}, which it never saw: MSE {whole['mse']:.3f}, CRPS {whole['crps']:.3f} "
+        f"from {found['paths']} paths, {100 * whole['coverage80']:.0f} % of values between their "
+        f"quantiles 0.1 and 0.9; with {100 * found['missing']:.0f} % of each history missing "
+        f"{gappy['mse']:.3f} and {gappy['crps']:.3f}; seasonal naive {naive['mse']:.3f} and "
+        f"{naive['crps']:.3f} ({found['windows']} test windows)."
+    )
+
+
+def samplers_sentence(found: Mapping[str, Any]) -> str:
+    """The samplers on validation."""
+    parts = [
+        f"{name} {row['mse']:.3f} and {row['crps']:.3f} ({row['path_ms']:.2f} ms a path)"
+        for name, row in found["samplers"].items()
+    ]
+    return (
+        f"Samplers of {found['recipe']} on {found['windows']} validation windows, "
+        f"{found['paths']} paths, MSE and CRPS: {'; '.join(parts)}."
     )

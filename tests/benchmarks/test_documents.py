@@ -5,7 +5,14 @@ from typing import Any
 
 from benchmarks.ctr_table import ctr
 from benchmarks.readme import forecasts
-from benchmarks.side_results import epoch_sentence, hits_sentence, log_sentence, raw_sentence
+from benchmarks.side_results import (
+    epoch_sentence,
+    hits_sentence,
+    log_sentence,
+    raw_sentence,
+    samplers_sentence,
+    unseen_sentence,
+)
 from zoo.results import write_json
 
 
@@ -103,3 +110,27 @@ def test_sentence_of_n_hits(tmp_path: Path) -> None:
     assert "takes 50 ms, through `Local.forecast` 0.25 ms, p50 of 64 in turns on 1 th" in sentence
     write_json(tmp_path / "neuralforecast.json", found)
     assert forecasts(tmp_path) == sentence
+
+
+def test_sentences_of_paths() -> None:
+    quality = {"mse": 0.45, "crps": 0.34, "coverage80": 0.81}
+    found = {
+        "trained_on": "a+b",
+        "unseen": "c",
+        "paths": 100,
+        "windows": 50,
+        "missing": 0.3,
+        "gpd": quality,
+        "gpd_gaps": {**quality, "mse": 0.47},
+        "seasonal_naive": {**quality, "mse": 0.51, "crps": 0.39},
+    }
+    text = unseen_sentence(found)
+    assert (
+        "trained on a and b (hourly means) and asked about c, which it never saw: MSE 0.450" in text
+    )
+    assert (
+        "with 30 % of each history missing 0.470 and 0.340; seasonal naive 0.510 and 0.390" in text
+    )
+    rows = {"one": {**quality, "path_ms": 1.234}}
+    said = samplers_sentence({"recipe": "gpd-c", "windows": 5, "paths": 8, "samplers": rows})
+    assert said.endswith("8 paths, MSE and CRPS: one 0.450 and 0.340 (1.23 ms a path).")
