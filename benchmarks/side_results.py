@@ -68,13 +68,14 @@ def hits_sentence(found: Mapping[str, Any]) -> str:
 def unseen_sentence(found: Mapping[str, Any]) -> str:
     """Sample paths on a data set that the model never saw."""
     naive, whole, gappy = (found[name] for name in ("seasonal_naive", "gpd", "gpd_gaps"))
+    inside, missing = round(100 * whole["coverage80"]), round(100 * found["missing"])
     return (
         f"GPD trained on {found['trained_on'].replace('+', ' and ')} (hourly means) and asked "
         f"about {found['unseen']}, which it never saw: MSE {whole['mse']:.3f}, CRPS "
-        f"{whole['crps']:.3f} from {found['paths']} paths, {100 * whole['coverage80']:.0f} % of "
-        f"values between their quantiles 0.1 and 0.9; with {100 * found['missing']:.0f} % of each history missing "
-        f"{gappy['mse']:.3f} and {gappy['crps']:.3f}; seasonal naive {naive['mse']:.3f} and "
-        f"{naive['crps']:.3f} ({found['windows']} test windows)."
+        f"{whole['crps']:.3f} from {found['paths']} paths, {inside} % of values between their "
+        f"quantiles 0.1 and 0.9; with {missing} % of each history missing {gappy['mse']:.3f} and "
+        f"{gappy['crps']:.3f}; seasonal naive {naive['mse']:.3f} and {naive['crps']:.3f} "
+        f"({found['windows']} test windows)."
     )
 
 
