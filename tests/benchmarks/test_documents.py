@@ -102,12 +102,13 @@ def test_sentence_of_n_hits(tmp_path: Path) -> None:
         "neuralforecast_p50_ms": {"value": 50.0},
         "threads": 1,
         "versions": {"neuralforecast": "3.3.0"},
-        "machine": {"cpu": "a processor"},
+        "machine": {"cpu": "a processor", "load_average": 0.5, "cores": 2},
     }
     sentence = hits_sentence(found)
-    assert "neuralforecast 3.3.0, trained on etth1 in 1.5 minutes" in sentence
-    assert "MSE 0.4000 and MAE 0.4200 over the same 2,785 test windows, the student" in sentence
+    assert "neuralforecast 3.3.0, trained on etth1 for the MSE in 1.5 minutes" in sentence
+    assert "has MSE 0.4000 over all 2,785 test windows, the published" in sentence
     assert "takes 50 ms, through `Local.forecast` 0.25 ms, p50 of 64 in turns on 1 th" in sentence
+    assert "load 0.5 on 2 cores" in sentence
     write_json(tmp_path / "neuralforecast.json", found)
     assert forecasts(tmp_path) == sentence
 
