@@ -77,6 +77,7 @@ def forecast(signature: Signature, history: History, horizon: int | None, ask: A
     lookback, levels = int(taken.shape[-1]), tuple(map(float, given.columns))
     ahead = None if horizon is None else _checked(horizon, int(given.shape[-2]))
     window, batched = _window(history, lookback)
+    _check_channels(taken.shape[0], window.shape[1])
     answer = ask({HISTORY: window})
     reach = answer["median"].shape[-1]  # of a newer version than the signature's perhaps another
     ahead = reach if ahead is None else ahead
@@ -86,11 +87,9 @@ def forecast(signature: Signature, history: History, horizon: int | None, ask: A
         answer = _wider(answer, ask({HISTORY: window}), levels)
         parts.append(answer)
     whole = {name: _joined(parts, name, ahead, batched) for name in (QUANTILES, "median", "mean")}
-    status = parts[0]["status"]
+    status = parts[0]["status"] if batched else parts[0]["status"][0]
     note = _note(ahead, reach, passes)
-    return Forecast(
-        **whole, levels=levels, status=status if batched else status[0], passes=passes, note=note
-    )
+    return Forecast(**whole, levels=levels, status=status, passes=passes, note=note)
 
 
 def _tensors(signature: Signature) -> tuple[TensorSpec, TensorSpec]:
@@ -115,6 +114,15 @@ def _checked(horizon: SupportsIndex, reach: int) -> int:
             f"horizon is {horizon!r}: expected a whole number of steps, 1 to {MAX_PASSES * reach:,}"
         )
     return steps
+
+
+def _check_channels(taken: int | str, given: int) -> None:
+    """Refuse other channels than those of a model that takes certain ones."""
+    if not isinstance(taken, str) and taken != given:
+        raise SignatureError(
+            f"history has {given} channels: expected the {taken} that the model was trained on, "
+            "in their order"
+        )
 
 
 def _window(history: History, lookback: int) -> tuple[np.ndarray, bool]:

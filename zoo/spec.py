@@ -96,7 +96,8 @@ class ModelSpec:
             to validation rows afterwards, held in buffers.
         baselines: (data) → role → metrics of what needs no training, to compare with.
         forecast: (module, history (channels, time), horizon, paths, seed, progress) → paths
-            (channels, paths, horizon), for histories and horizons of any length.
+            (channels, paths, horizon), for histories and horizons of any length; its config has
+            ``horizon`` and ``reach``, (horizon) → steps that are drawn at a time.
     """
 
     name: str

@@ -13,8 +13,9 @@ import pytest
 from tests.cli import toy_paths
 from tests.cli.conftest import Leanzoo, Outcome, assert_one_line
 from tests.serving.conftest import FORECAST
-from zoo import registry
+from zoo import checkpoint, registry
 from zoo.artifact import ArtifactError
+from zoo.recipes import Recipe, from_table
 from zoo.results import latest_run, write_json
 
 STUDENT, DRAWER = FORECAST.name, toy_paths.NAME
@@ -118,7 +119,9 @@ def test_paths_are_drawn_and_counted_out(leanzoo: Leanzoo, mine: Path) -> None:
     assert outcome.code == 0, outcome.err
     found = outcome.json
     assert (found["model"], found["horizon"], found["paths"]) == ("drawer-walks", 8, 40)
-    assert found["note"].startswith("Quantiles are those of 40 paths (seed 0).")
+    scored = " 8 steps are more than the 5 that it was scored on."
+    assert found["note"] == f"Quantiles are those of 40 paths (seed 0).{scored}"
+    assert not found["rolled"]
     assert is_png(mine.parent / "plant-drawer.png")
     rows = read(mine.parent / "plant-drawer.csv")
     drawn = 1.75 + np.random.default_rng(0).normal(size=(1, 40, 8)).cumsum(-1)
@@ -132,6 +135,8 @@ def test_paths_are_drawn_and_counted_out(leanzoo: Leanzoo, mine: Path) -> None:
     assert ask("--horizon", 8, "--paths", 40, "--seed", 1).code == 0
     assert (mine.parent / "plant-drawer.csv").read_text() != first
     assert ask().json["horizon"] == 5
+    rolled = ask("--horizon", 11).json
+    assert rolled["rolled"] and "drawn in 2 parts" in rolled["note"]
 
 
 def test_other_names_for_the_files(leanzoo: Leanzoo, mine: Path) -> None:
@@ -212,3 +217,18 @@ def test_the_latest_training_is_meant(tmp_path: Path) -> None:
     (seeds[1] / "artifact.json").write_text(json.dumps({}))
     with pytest.raises(ArtifactError, match=r"artifact\.json cannot be read"):
         latest_run(tmp_path, DRAWER)
+
+
+def test_gpd_draws_whatever_is_missing_and_however_far(leanzoo: Leanzoo, mine: Path) -> None:
+    spec = registry.get_spec("gpd")
+    settings = {"lookback": 12, "horizon": 4, "hidden": 8, "layers": 2, "sample_steps": 3}
+    config = from_table(spec.config, settings, "test")
+    recipe = Recipe(name="gpd-tiny", model="gpd", dataset="waves", config=settings)
+    checkpoint.save(
+        mine.parent / "runs" / "gpd-tiny-0", spec.build(config), config, recipe, {}, {}, {}
+    )
+    found = leanzoo("forecast", "gpd", "--data", mine, "--horizon", 20, "--paths", 6, "--json").json
+    assert (found["model"], found["rolled"], found["unknown"]) == ("gpd-tiny", True, [])
+    assert found["note"].endswith("every path was drawn in 3 parts.")
+    rows = read(mine.parent / "plant-gpd.csv")
+    assert len(rows) == 40 and all(np.isfinite(float(row["q0.9"])) for row in rows)

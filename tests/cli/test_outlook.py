@@ -25,7 +25,7 @@ def outlook(given: Any, horizon: int = 6, paths: int = 50) -> Outlook:
     rng = np.random.default_rng(0)
     drawn = rng.normal(size=(given.values.shape[1], paths, horizon)).astype(np.float32)
     drawn[np.isnan(given.values).all(0)] = NAN
-    return Outlook.of_paths("gpd", given, drawn, "A note.")
+    return Outlook.of_paths("gpd", given, drawn, 1, "A note.")
 
 
 TIMES = [

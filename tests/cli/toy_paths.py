@@ -21,6 +21,10 @@ NAME = "drawer"
 class Config:
     horizon: int = 5
 
+    def reach(self, horizon: int) -> int:
+        """Steps drawn at a time."""
+        return 10
+
 
 class Drawer(nn.Module):
     """Shapes: none; ``weight`` is the deviation of a step."""

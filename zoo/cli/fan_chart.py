@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 KINDS = (".png", ".svg", ".pdf")
 PANELS = 8  # channels that are drawn
 LONGEST = 48  # letters of a name
-PATHS = 6  # of a channel, drawn
+PATHS = 4  # of a channel, drawn
 LEAST = 48  # steps of history, if there are as many
 BANDS = ((0.1, 0.9, 0.16, "80 %"), (0.25, 0.75, 0.26, "50 %"))  # levels, opacity, name
 INK, MUTED, LINE, BLUE = "#23303d", "#7b8794", "#e4e7eb", "#1f6f9f"
@@ -107,14 +107,18 @@ def _panel(axes: Axes, outlook: Outlook, channel: int) -> None:
     if outlook.paths is not None:
         for k, path in enumerate(outlook.paths[channel, :PATHS]):
             name = "" if k else "some paths"
-            axes.plot(ahead, joined(path), color=BLUE, alpha=0.5, linewidth=0.6, label=name)
+            axes.plot(ahead, joined(path), color=BLUE, alpha=0.4, linewidth=0.6, label=name)
     axes.plot(ahead, joined(found.median[channel]), color=BLUE, linewidth=1.4, label="median")
     if found.status[channel]:
-        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
-        look = {"transform": axes.transAxes, "ha": "center", "color": MUTED, "bbox": box}
-        axes.text(0.5, 0.9, "no forecast: no value is known at the end", **look)
+        _say(axes, "no forecast: no value is known at the end")
     axes.set_xlim(past[0], ahead[-1])
     _scale(axes, outlook)
+
+
+def _say(axes: Axes, text: str) -> None:
+    """Write over a panel."""
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
+    axes.text(0.5, 0.9, text, transform=axes.transAxes, ha="center", color=MUTED, bbox=box)
 
 
 def _short(name: str) -> str:

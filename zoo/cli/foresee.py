@@ -187,10 +187,13 @@ def by_paths(
             seed,
             lambda done, total: bars.update(bar, completed=done, total=total),
         )
+    passes = -(-steps // config.reach(steps))
     note = f"Quantiles are those of {paths} paths (seed {seed})."
-    if steps > config.horizon:
+    if passes > 1:
+        note += f" {steps} steps are beyond the model's: every path was drawn in {passes} parts."
+    elif steps > config.horizon:
         note += f" {steps} steps are more than the {config.horizon} that it was scored on."
-    return Outlook.of_paths(artifact.model, series, drawn, note)
+    return Outlook.of_paths(artifact.model, series, drawn, passes, note)
 
 
 def summary(outlook: Outlook, targets: list[Path]) -> dict[str, Any]:

@@ -41,12 +41,12 @@ class Outlook:
     paths: np.ndarray | None = None
 
     @classmethod
-    def of_paths(cls, model: str, series: Any, paths: np.ndarray, note: str) -> Self:
+    def of_paths(cls, model: str, series: Any, paths: np.ndarray, passes: int, note: str) -> Self:
         """One whose quantiles are those of the paths, step by step."""
         quantiles = np.moveaxis(np.quantile(paths, LEVELS, axis=1), 0, -1).astype(np.float32)
         median, mean = np.median(paths, axis=1), paths.mean(axis=1)
         status = np.isnan(paths).any(axis=(1, 2)).astype(np.int64)
-        found = Forecast(quantiles, median, mean, LEVELS, status, passes=1, note=note)
+        found = Forecast(quantiles, median, mean, LEVELS, status, passes, note)
         return cls(model, series, found, paths)
 
     @property

@@ -65,6 +65,10 @@ class GPDConfig:
         """History and future together."""
         return self.lookback + self.horizon
 
+    def reach(self, horizon: int) -> int:
+        """Steps drawn at a time on the way to a horizon; beyond its own, half of a window."""
+        return self.horizon if horizon <= self.horizon else self.window // 2
+
 
 class GPD(nn.Module):
     """An MLP that sees its raw input in every layer (Preechakul et al. 2022, latent DDIM).

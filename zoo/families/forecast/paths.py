@@ -44,7 +44,7 @@ def forecast_paths(
     """
     model.eval()
     window = model.config.window
-    ahead = model.config.horizon if horizon <= model.config.horizon else window // 2
+    ahead = model.config.reach(horizon)
     known = np.repeat(of_length(history, window - ahead), paths, axis=0)
     generator, total = torch.Generator().manual_seed(seed), -(-horizon // ahead) * len(known)
     found: list[np.ndarray] = []
