@@ -69,3 +69,29 @@ def hits_sentence(found: Mapping[str, Any]) -> str:
         f"{found['timed_windows']} in turns on {found['threads']} thread(s) ({machine['cpu']}, "
         f"load {machine['load_average']:.1f} on {machine['cores']} cores)."
     )
+
+
+def unseen_sentence(found: Mapping[str, Any]) -> str:
+    """Sample paths on a data set that the model never saw."""
+    naive, whole, gappy = (found[name] for name in ("seasonal_naive", "gpd", "gpd_gaps"))
+    inside, missing = round(100 * whole["coverage80"]), round(100 * found["missing"])
+    return (
+        f"GPD trained on {found['trained_on'].replace('+', ' and ')} (hourly means) and asked "
+        f"about {found['unseen']}, which it never saw: MSE {whole['mse']:.3f}, CRPS "
+        f"{whole['crps']:.3f} from {found['paths']} paths, {inside} % of values between their "
+        f"quantiles 0.1 and 0.9; with {missing} % of each history missing {gappy['mse']:.3f} and "
+        f"{gappy['crps']:.3f}; seasonal naive {naive['mse']:.3f} and {naive['crps']:.3f} "
+        f"({found['windows']} test windows)."
+    )
+
+
+def samplers_sentence(found: Mapping[str, Any]) -> str:
+    """The samplers on validation."""
+    parts = [
+        f"{name} {row['mse']:.3f} and {row['crps']:.3f} ({row['path_ms']:.2f} ms a path)"
+        for name, row in found["samplers"].items()
+    ]
+    return (
+        f"Samplers of {found['recipe']} on {found['windows']} validation windows, "
+        f"{found['paths']} paths, MSE and CRPS: {'; '.join(parts)}."
+    )
