@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from zoo.families.forecast.diffusion import cosine_schedule
-from zoo.families.forecast.gaussian import Gaussian, solve
+from zoo.families.forecast.gaussian import Gaussian
 from zoo.families.forecast.gpd import GPDConfig
 from zoo.families.forecast.samplers import SAMPLERS, sample
 
@@ -117,22 +117,26 @@ def test_known_values_are_kept(sampler: str) -> None:
     assert torch.isfinite(paths).all()
 
 
-def test_rows_that_know_the_same_are_solved_alike() -> None:
-    exact = Exact(settings("gaussian"))
-    x0, y = normal(8, WINDOW, seed=4), normal(8, WINDOW, seed=5)
-    masks = GAPPY.expand(8, WINDOW)
-    other = torch.cat([masks, ~masks[:1]])
-    noise = normal(9, WINDOW, seed=6)
-    alike = exact.gaussian(x0, y, masks, 0.9, lambda: noise[:8])
-    padded = (torch.cat([t, t[:1]]) for t in (x0, y))
-    mixed = exact.gaussian(*padded, other, 0.9, lambda: noise)[:8]
-    torch.testing.assert_close(alike, mixed, rtol=1e-2, atol=1e-2)
+def test_rows_do_not_depend_on_what_others_know() -> None:
+    gaussian = Exact(settings("gaussian")).gaussian
+    x0, y, noise = (normal(8, WINDOW, seed=seed) for seed in (4, 5, 6))
+    masks = torch.stack([GAPPY, GAPPY, ~GAPPY, PROMPTED, PROMPTED, ~GAPPY, GAPPY, PROMPTED])
+    together = gaussian(x0, y, masks, 0.9, lambda: noise)
+    for row in range(8):
+        one = slice(row, row + 1)
+        alone = gaussian(x0[one], y[one], masks[one], 0.9, lambda one=one: noise[one])
+        torch.testing.assert_close(alone, together[one], rtol=1e-4, atol=1e-4)
 
 
-def test_conjugate_gradients() -> None:
-    root = normal(12, 12, seed=8)
-    matrix = root @ root.T + 5 * torch.eye(12)
-    right = normal(3, 12, seed=9)
-    torch.testing.assert_close(
-        solve(lambda p: p @ matrix, right), torch.linalg.solve(matrix, right.T).T
-    )
+@pytest.mark.parametrize("a", [0.9, 0.05])
+def test_open_values_follow_the_conditional_gaussian(a: float) -> None:
+    """Against E[x₀ | x, y] in its other form, by covariances."""
+    gaussian, c = Exact(settings("gaussian")).gaussian, a / (1 - a)
+    x0, y = normal(1, WINDOW, seed=4).double(), normal(1, WINDOW, seed=5).double()
+    quiet = gaussian(x0.float(), y.float(), GAPPY[None], a, lambda: torch.zeros(1, WINDOW))
+    covariance = torch.linalg.inv(gaussian.precision.double() + c * torch.eye(WINDOW))
+    k, u = GAPPY, ~GAPPY
+    gain = torch.linalg.solve(covariance[k][:, k], covariance[k][:, u]).T
+    expected = x0[0, u] + gain @ (y - x0)[0, k]
+    torch.testing.assert_close(quiet[0, u].double(), expected, rtol=1e-3, atol=1e-3)
+    assert torch.equal(quiet[0, k], y.float()[0, k])

@@ -8,16 +8,16 @@ import torch
 from torch import nn
 
 RIDGE = 1e-2  # variance added to every value: the smallest that a direction may have
-ITERATIONS = 16  # of conjugate gradients; more change less than the draws do
 
 
 class Gaussian(nn.Module):
     """The covariance of windows, and what it says of the values that a prompt leaves open.
 
-    Given a noisy window x_t, the precision of its clean window is that of windows plus that of
-    the noise, Q + c·I with c = ᾱ/(1−ᾱ). Known values differ from the network's by e; the open ones
+    Given a noisy window, the precision of its clean window is that of windows plus that of the
+    noise, Q + c·I with c = a/(1−a). Known values differ from the network's by e; the open ones
     then differ by −(Q_uu + c·I)⁻¹ Q_uk e, with a covariance of (Q_uu + c·I)⁻¹. Both come from one
-    linear system, whatever is missing.
+    linear system, whatever is missing. For windows that are Gaussian this is exact in any number
+    of steps; else, with more steps, the network decides more and the covariance less.
 
     Shapes: x0, the network's, and y (rows, window), known (rows, window) bool → window (rows,
     window), drawn; equal to y where known.
@@ -50,47 +50,22 @@ class Gaussian(nn.Module):
         a: float,
         draw: Callable[[], torch.Tensor],
     ) -> torch.Tensor:
-        """Draw the clean window of a noisy one, at ᾱ = a."""
-        unknown = 1 - known.to(x0.dtype)
+        """Draw the clean window of a noisy one, at noise level a."""
         c = a / (1 - a)
         error = torch.where(known, y - x0, torch.zeros_like(x0))
         # a draw whose covariance is that of the system becomes, solved, one of its inverse
         spread = (draw() * (self.sizes + c).sqrt()) @ self.axes.T
-        right = unknown * (spread - error @ self.precision)
-        if bool((known == known[:1]).all()):
-            change = self._solve_alike(right, unknown[0] > 0, c)
-        else:
-            change = solve(lambda p: unknown * (p @ self.precision + c * p), right)
+        right = spread - error @ self.precision
+        # paths of one series are neighbours, know the same values and share a system
+        masks, counts = torch.unique_consecutive(known, dim=0, return_counts=True)
+        alike = zip(masks, right.split(counts.tolist()), strict=True)
+        change = torch.cat([self._solve(~mask, rows, c) for mask, rows in alike])
         return torch.where(known, y, x0 + change)
 
-    def _solve_alike(self, right: torch.Tensor, unknown: torch.Tensor, c: float) -> torch.Tensor:
-        """Rows that know the same values share a system, which is solved at once."""
+    def _solve(self, unknown: torch.Tensor, right: torch.Tensor, c: float) -> torch.Tensor:
+        """Solve the system of the unknown values. Shapes: (window,), (rows, window) → (rows, …)."""
         places = unknown.nonzero()[:, 0]
-        matrix = self.precision[places][:, places] + c * torch.eye(len(places), device=right.device)
-        change = torch.zeros_like(right)
-        change[:, places] = torch.cholesky_solve(
-            right[:, places].T, torch.linalg.cholesky(matrix)
-        ).T
-        return change
-
-
-def solve(matrix: Callable[[torch.Tensor], torch.Tensor], right: torch.Tensor) -> torch.Tensor:
-    """Solve a positive definite system of every row by conjugate gradients.
-
-    Args:
-        matrix: multiplies each row of (rows, n) with its matrix.
-        right: (rows, n).
-
-    Returns:
-        (rows, n); zero where ``right`` is.
-    """
-    found, rest, way = torch.zeros_like(right), right, right
-    size = (rest * rest).sum(dim=1, keepdim=True)
-    least = torch.finfo(right.dtype).tiny  # a row that is solved stays where it is
-    for _ in range(ITERATIONS):
-        image = matrix(way)
-        length = size / (way * image).sum(dim=1, keepdim=True).clamp(min=least)
-        found, rest = found + length * way, rest - length * image
-        before, size = size, (rest * rest).sum(dim=1, keepdim=True)
-        way = rest + size / before.clamp(min=least) * way
-    return found
+        system = self.precision[places][:, places]
+        system.diagonal().add_(c)
+        solved = torch.cholesky_solve(right[:, places].T, torch.linalg.cholesky(system))
+        return torch.zeros_like(right).index_copy(1, places, solved.T)
