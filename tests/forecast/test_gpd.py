@@ -93,6 +93,21 @@ def test_several_tables_are_drawn_alike():
     assert 30 < sum(flat) < 70
 
 
+def test_every_table_is_validated(series, monkeypatch):
+    both = data.read(replace(RECIPE, dataset="waves+waves"))
+    flat = problem.standardised(both.tables[0])
+    flat.values[:] = 7.0
+    seen = []
+
+    def loss(model, windows, random):
+        seen.append(windows)
+        return torch.zeros(())
+
+    monkeypatch.setattr(gpd_problem, "_loss", loss)
+    gpd_problem.objective(built(both), both, RECIPE, None).score()
+    assert (seen[0] == 0).all(dim=1).float().mean() == 0.5
+
+
 def test_selection_by_something_else(series):
     with pytest.raises(RecipeError, match="gpd is selected by 'loss'"):
         gpd_problem.objective(built(series), series, replace(RECIPE, select="mse"), None)

@@ -83,12 +83,12 @@ def objective(
     if recipe.select != "loss":
         raise RecipeError(f"{recipe.name} selects by '{recipe.select}': gpd is selected by 'loss'")
     tables = [standardised(table) for table in data.tables]
-    few = Draws(tables, model, COVARIANCE // (8 * len(tables)), recipe.seed)
-    model.gaussian.fit(torch.cat([few.draw() for _ in range(8 * len(tables))]).nan_to_num(0))
+    few = [Draws([table], model, COVARIANCE // (8 * len(tables)), recipe.seed) for table in tables]
+    model.gaussian.fit(torch.cat([one.draw() for one in few for _ in range(8)]).nan_to_num(0))
     draws = Draws(tables, model, recipe.batch_size, recipe.seed + 1)
     noise = torch.Generator().manual_seed(recipe.seed)
-    held_out = Draws(tables, model, VALIDATED // len(tables), SEED, "val")
-    val = torch.cat([held_out.draw(usual=1.0) for _ in tables])
+    held_out = [Draws([one], model, VALIDATED // len(tables), SEED, "val") for one in tables]
+    val = torch.cat([one.draw(usual=1.0) for one in held_out])
     return Objective(
         loss=lambda windows: _loss(model, windows, noise),
         score=lambda: -_loss(model, val, torch.Generator().manual_seed(SEED)).item(),
