@@ -53,6 +53,14 @@ def test_penalty_and_prior_are_the_best_on_validation(monkeypatch):
     assert squares(best) <= squares(plain)
 
 
+def test_constant_series_have_a_map_as_well():
+    values = np.stack([np.full(600, 5.0), np.sin(0.26 * np.arange(600))], 1).astype(np.float32)
+    flat, mixed = Windows(values[:, :1], 0, 600, 24, 6), Windows(values, 0, 600, 24, 6)
+    weights, biases = ridge.fit_own(mixed, mixed)
+    assert not ridge.fit(flat, flat)[0].weight.any() and not ridge.fit_own(flat, flat)[0].any()
+    assert not weights[0].any() and not biases[0].any() and weights[1].any()
+
+
 def test_the_student_begins_as_the_ridge():
     train = windows()
     _, fitted = ridge.fit(train, windows(300, seed=1), period=4)

@@ -55,7 +55,7 @@ def _measured(data: ForecastData, point: Point) -> dict[str, float]:
         for mean, scale, y in _points(train, some(train, FITTED), point)
     ]
     levels = torch.tensor(LEVELS)
-    spread = torch.nanquantile(torch.cat(residuals).flatten(0, 1), levels, dim=0).T
+    spread = torch.nanquantile(torch.cat(residuals).flatten(0, 1), levels, dim=0).T.nan_to_num(0)
     found: dict[str, float] = {}
     for part in ("val", "test"):
         windows = windows_of(data, part)

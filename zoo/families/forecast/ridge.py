@@ -50,7 +50,7 @@ class _Moments:
 
     def drawn_to(self, other: _Moments, share: float) -> _Moments:
         """With other moments added, scaled to a share of these."""
-        share *= float(np.trace(self.xx) / np.trace(other.xx))
+        share *= float(np.trace(self.xx) / (np.trace(other.xx) or 1.0))
         return _Moments(self.xx + share * other.xx, self.xy + share * other.xy, self.yy)
 
     def squares(self, found: np.ndarray) -> float:
@@ -63,7 +63,8 @@ def fit(train: Windows, val: Windows, period: int = 1) -> tuple[Ridge, Ridge]:
 
     Args:
         train, val: windows on the scale on which squares count; a missing value is read as the
-            mean of its history, and a missing target as that mean.
+            mean of its history, and a missing target as that mean. Constant histories count
+            nothing; where all are, the map is zero.
         period: rows of a season; 1 for none.
 
     Returns:
@@ -125,7 +126,7 @@ def _best(
     inverse = np.linalg.inv(prior)
     shape = np.eye(len(learned.xx))  # the last is the bias
     shape[:-1, :-1] = inverse * (len(inverse) / np.trace(inverse))
-    size = np.trace(learned.xx) / len(shape)
+    size = np.trace(learned.xx) / len(shape) or 1.0  # 0 where every history is constant
     maps = {p: np.linalg.solve(learned.xx + p * size * shape, learned.xy) for p in PENALTIES}
     squares = {penalty: held_out.squares(found) for penalty, found in maps.items()}
     penalty = min(squares, key=lambda one: squares[one])
