@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.families.forecast.calibrate import factors
-from zoo.families.forecast.losses import DistillConfig, future_loss, paths_loss
+from zoo.families.forecast.losses import DistillConfig, Untaught, future_loss, paths_loss
 from zoo.families.forecast.metrics import score
 from zoo.families.forecast.quantiles import LEVELS, MEDIAN, pinball, positive, spread
 
@@ -101,3 +101,8 @@ def test_metrics_of_a_known_case():
 def test_wrong_settings(wrong):
     with pytest.raises(ValueError, match="expected"):
         DistillConfig(**wrong)
+
+
+def test_what_learns_from_series_alone_cannot_be_taught():
+    with pytest.raises(ValueError, match="expected vanilla"):
+        Untaught(method="paths")

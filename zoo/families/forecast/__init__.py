@@ -23,7 +23,7 @@ from zoo.families.forecast import (
 from zoo.families.forecast.baselines import baselines
 from zoo.families.forecast.data import describe
 from zoo.families.forecast.datasets import DATASETS
-from zoo.families.forecast.losses import DistillConfig
+from zoo.families.forecast.losses import DistillConfig, Untaught
 from zoo.families.forecast.own import (
     OWN_OPTIONS,
     SEVERAL_FILES,
@@ -98,7 +98,7 @@ MODELS = [
         task=TASK,
         config=gpd.GPDConfig,
         data_config=data.DataConfig,
-        distill_config=DistillConfig,
+        distill_config=Untaught,
         data=data.read,
         build=gpd.GPD,
         objective=gpd_problem.objective,

@@ -34,6 +34,21 @@ class DistillConfig:
             raise ValueError("expected 0 <= lam <= 1, 0 <= gaps <= 1 and squares >= 0")
 
 
+@dataclass(frozen=True)
+class Untaught:
+    """Of a model that learns from series alone.
+
+    Attributes:
+        method: ``vanilla``.
+    """
+
+    method: str = "vanilla"
+
+    def __post_init__(self) -> None:
+        if self.method != "vanilla":
+            raise ValueError(f"method is '{self.method}': expected vanilla, it has no teacher")
+
+
 def future_loss(
     mean: torch.Tensor, quantiles: torch.Tensor, y: torch.Tensor, squares: float
 ) -> torch.Tensor:
