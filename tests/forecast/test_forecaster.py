@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from zoo.families.forecast import MODELS
+from zoo.families.forecast.normalise import Normaliser
+from zoo.families.forecast.quantile_mlp import QuantileMLPConfig, quantile_mlp
 from zoo.families.forecast.quantiles import LEVELS, MEDIAN
 
 ONE_PASS = [spec for spec in MODELS if spec.name != "gpd"]
@@ -46,9 +48,10 @@ def test_shapes_and_order(model, history):
 def test_unit_of_the_caller(model, history, scale, offset):
     expected = ask(model, history)
     answer = ask(model, history * scale + offset)
-    close = {"rtol": 1e-4, "atol": 2e-4 * scale + 2e-6 * abs(offset)}
+    digits = 30 * 2.0**-23 * offset / scale  # what float32 leaves of a deviation
     for one, other in zip(answer[:3], expected[:3], strict=True):
-        torch.testing.assert_close(one, other * scale + offset, **close)
+        back = (one.double() - offset) / scale
+        torch.testing.assert_close(back, other.double(), rtol=1e-4, atol=1e-4 + digits)
 
 
 def test_rows_do_not_touch_each_other(model, history):
@@ -65,13 +68,36 @@ def test_channels_stand_for_themselves(model, history):
         torch.testing.assert_close(one, other[:, order], rtol=1e-5, atol=1e-5)
 
 
+def test_every_channel_has_its_map(history):
+    torch.manual_seed(0)
+    own = quantile_mlp(QuantileMLPConfig(**SIZES, own=True)).eval()
+    own.core.begin(torch.randn(3, 48, 24) / 10, torch.randn(3, 1, 24))
+    means = ask(own, history)[2]
+    for channel in range(3):
+        one = quantile_mlp(QuantileMLPConfig(**SIZES)).eval()
+        one.core.begin(own.core.skip[channel, None], own.core.skip_bias[channel, None])
+        torch.testing.assert_close(ask(one, history)[2][:, channel], means[:, channel])
+
+
 def test_missing_values(model, history):
     gappy = history.clone()
     gappy[0, 1, 5:20] = torch.nan
     answer, whole = ask(model, gappy), ask(model, history)
     assert all(torch.isfinite(one).all() for one in answer)
     assert not torch.equal(answer[2][0, 1], whole[2][0, 1])
-    torch.testing.assert_close(answer[2][1], whole[2][1])
+    untouched = (0, [0, 2]) if not model.together else (slice(1, 2),)
+    for one, other in zip(answer, whole, strict=True):
+        torch.testing.assert_close(one[1], other[1])
+        torch.testing.assert_close(one[untouched], other[untouched])
+
+
+def test_values_before_a_history_do_not_count(history):
+    history[:, :, :30] = torch.nan
+    padded, short = Normaliser()(history), Normaliser()(history[:, :, 30:])
+    assert not padded.values[:, :, :30].any() and not padded.known[:, :, :30].any()
+    torch.testing.assert_close(padded.values[:, :, 30:], short.values)
+    for name in ("offset", "mean", "scale"):
+        torch.testing.assert_close(getattr(padded, name), getattr(short, name))
 
 
 def test_nothing_known_is_said(model, history):
