@@ -84,7 +84,9 @@ class PatchCore(nn.Module):
 
 
 class Layer(nn.Module):
-    """Self-attention and an MLP, each behind a norm and beside a skip.
+    """Self-attention and an MLP, each behind a layer norm and beside a skip.
+
+    The paper's batch norms stand behind the skips; these need no statistics.
 
     Shapes: x (rows, patches, dim) → the same.
     """

@@ -56,7 +56,7 @@ class Mixer(nn.Module):
 
 
 class Block(nn.Module):
-    """One residual step over time and one over channels.
+    """One residual step over time and one over channels, behind layer norms, not batch norms.
 
     Shapes: x (batch, channels, lookback) → the same, normalised.
     """
