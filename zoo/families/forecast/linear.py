@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from zoo.families.forecast.forecaster import Forecaster, Point
 
@@ -104,14 +103,14 @@ class SparseSeasons(nn.Module):
         super().__init__()
         self.period = config.period
         self.seasons = config.lookback // config.period
-        self.kernel = nn.Conv1d(1, 1, 1 + 2 * (config.period // 2), padding="same", bias=False)
+        reach = config.period // 2
+        self.kernel = nn.Conv1d(1, 1, 1 + 2 * reach, padding=reach, bias=False)
         self.across = nn.Linear(self.seasons, config.horizon // config.period, bias=False)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """A season-wise forecast; what does not fill a season is left out at the far end."""
         recent = values[..., values.shape[2] - self.seasons * self.period :]
-        smoothed = recent + functional.conv1d(
-            recent.flatten(0, 1).unsqueeze(1), self.kernel.weight, padding=self.period // 2
-        ).reshape(recent.shape)
+        around = self.kernel(recent.flatten(0, 1).unsqueeze(1))
+        smoothed = recent + around.reshape(recent.shape)
         phases = smoothed.unflatten(2, (self.seasons, self.period)).transpose(2, 3)
         return self.across(phases).transpose(2, 3).flatten(2)
