@@ -25,6 +25,7 @@ from zoo.contract import Signature, SignatureError, TensorSpec
 
 HISTORY, QUANTILES = "history", "quantiles"
 NUMBERS = "biufO"  # numpy's kinds; objects may be numbers and None
+LARGEST = 1e17  # the float32 squares of larger values, which every model sums, overflow
 MAX_PASSES = 1000  # of one forecast: whoever asks for more has mistaken a unit
 
 Ask = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
@@ -152,7 +153,18 @@ def _window(history: History, lookback: int) -> tuple[np.ndarray, bool]:
         raise SignatureError(
             "history holds something that is no number: expected numbers, NaN where missing"
         ) from None
+    _check_size(window)
     return window, batched
+
+
+def _check_size(window: np.ndarray) -> None:
+    """Refuse values that a model cannot square; infinite ones are refused with every input."""
+    large = window[np.isfinite(window) & (np.abs(window) > LARGEST)]
+    if large.size:
+        raise SignatureError(
+            f"history holds {large[0]:g}: expected values up to {LARGEST:g}, NaN where missing; "
+            "give it in a larger unit"
+        )
 
 
 def _aligned(history: Sequence[Any]) -> np.ndarray:

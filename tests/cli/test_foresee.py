@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from serving.local import Local
 from tests.cli import toy_paths
 from tests.cli.conftest import Leanzoo, Outcome, assert_one_line
 from tests.serving.conftest import FORECAST
@@ -183,6 +184,25 @@ def test_models_that_are_not_there(leanzoo: Leanzoo, mine: Path) -> None:
     outcome = leanzoo("forecast", f"{DRAWER}-other", *data)
     assert_one_line(outcome, f"'{DRAWER}-other' is not trained yet in runs")
     assert leanzoo("forecast", STUDENT, *data, "--horizon", 0).code == 2
+
+
+def test_options_that_would_do_nothing_are_refused(
+    leanzoo: Leanzoo, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threaded = leanzoo("forecast", STUDENT, "--data", mine, "--threads", 2)
+    assert_one_line(threaded, "a server has threads of its own: leave out --threads")
+    elsewhere = leanzoo("forecast", DRAWER, "--data", mine, "--url", "far:8001")
+    assert_one_line(elsewhere, f"{DRAWER} draws its paths in this process: leave out --url")
+    seen = []
+
+    class Counting(Local):
+        def __init__(self, repository: Path, threads: int = 1) -> None:
+            seen.append(threads)
+            super().__init__(repository, threads)
+
+    monkeypatch.setattr("serving.local.Local", Counting)
+    assert leanzoo("forecast", STUDENT, "--data", mine, "--local", "--threads", 2).code == 0
+    assert seen == [2]
 
 
 def test_nothing_is_half_written(

@@ -58,9 +58,11 @@ def test_a_file_is_described(leanzoo: Leanzoo, mine: Path) -> None:
     found = leanzoo("data", "series", mine, "--json").json
     assert found["repairs"] == REPAIRS
     assert (found["names"], found["rows"], found["step"]) == (["load", "heat"], 800, "1 h")
+    assert found["step_s"] == 3600
     assert set(found) - {"names", "repairs"} == set(describe_dataset("waves"))
     out = leanzoo("data", "series", mine, "--columns", "heat").out
     assert "names: heat\n" in out
+    assert "step: 1 h\n" in out and "step_s" not in out
     assert f"mended: {REPAIRS[1]}\n" in out
 
 

@@ -182,6 +182,19 @@ def test_unknown_series_and_a_channel_without_training_values() -> None:
         cut(series, ())
 
 
+@pytest.mark.parametrize(("part", "rows"), [("val", slice(60, 80)), ("test", slice(80, 100))])
+def test_a_part_without_values(part: str, rows: slice) -> None:
+    series = counted()
+    series.values[rows, 0] = np.nan
+    assert len(cut(series, ()).windows(part, 5, 5))  # the other channel has some
+    series.values[rows] = np.nan
+    first, last = rows.start + 1, rows.stop
+    with pytest.raises(
+        DataError, match=f"known in its {part} part, rows {first} to {last}: expected"
+    ):
+        cut(series, ()).windows(part, 5, 5)
+
+
 @pytest.mark.data
 def test_etth1() -> None:
     found = read("etth1")

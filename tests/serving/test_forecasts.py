@@ -129,6 +129,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
     ([[]], None, r"history of shape \(1, 0\) is empty"),
     ([[1, 2], [np.inf]], None, "'history' is infinite in row 0: clean it"),
     ([[1, 1e39]], None, "'history' is infinite in row 0: clean it"),
+    ([[1, 1e20]], None, r"history holds 1e\+20: expected values up to 1e\+17"),
     ([["a", "b"]], None, "history holds something else than numbers"),
     (np.array([["1", "2"]]), None, "history is of type <U1: expected numbers"),
     (np.array([[1, "x"]], object), None, "history holds something that is no number"),

@@ -136,12 +136,12 @@ def scores_of(asked: Endpoint, model: str, given: Any, signature: Signature) -> 
     return scores
 
 
-def endpoint(local: bool, repository: Path, url: str) -> Endpoint:
+def endpoint(local: bool, repository: Path, url: str, threads: int = 1) -> Endpoint:
     """Where to ask: this process, or a server."""
     from serving.client import Client
     from serving.local import Local
 
-    return Local(repository) if local else Client(url)
+    return Local(repository, threads) if local else Client(url)
 
 
 def _read(path: Path) -> Any:

@@ -76,19 +76,22 @@ def forecast(
     """
     from zoo.cli.fan_chart import draw
     from zoo.cli.outlook import replacing
+    from zoo.contract import SignatureError
     from zoo.registry import read_series
     from zoo.sources import report
 
     targets = names_of(model, data, out, picture, csv)
     run = sampler_of(model, runs)
     if run is None:
-        check_plain(model, paths, seed)
+        check_plain(model, paths, seed, threads if not local else 1)
+    elif url != URL:
+        raise SignatureError(f"{model} draws its paths in this process: leave out --url")
     options = {"time": time, "columns": columns}
     series = read_series(data, {name: value for name, value in options.items() if value})
     for repair in series.repairs:
         report(f"{data.name}: {repair}")
     if run is None:
-        with endpoint(local, repository, url) as asked:
+        with endpoint(local, repository, url, threads) as asked:
             outlook = by_student(asked, model, series, horizon)
     else:
         outlook = by_paths(run, series, horizon, paths or PATHS, seed or SEED, threads)
@@ -144,8 +147,8 @@ def sampler_of(model: str, runs: Path) -> Path | None:
     return None
 
 
-def check_plain(model: str, paths: int | None, seed: int | None) -> None:
-    """Refuse what only models that draw paths take.
+def check_plain(model: str, paths: int | None, seed: int | None, threads: int) -> None:
+    """Refuse what only models that draw paths take, and threads of a server.
 
     Raises:
         SignatureError: it is given.
@@ -155,6 +158,8 @@ def check_plain(model: str, paths: int | None, seed: int | None) -> None:
     for option, value in (("paths", paths), ("seed", seed)):
         if value is not None:
             raise SignatureError(f"{model} answers with quantiles, not paths: leave out --{option}")
+    if threads > 1:
+        raise SignatureError("a server has threads of its own: leave out --threads, or ask --local")
 
 
 def by_student(asked: Endpoint, model: str, series: Any, horizon: int | None) -> Outlook:

@@ -124,7 +124,7 @@ def _series(files: list[str], options: dict[str, str], json: bool) -> None:
     found = describe_series(Path(files[0]), options)
     if json:
         return emit(found)
-    repairs = found.pop("repairs")
+    repairs, _ = found.pop("repairs"), found.pop("step_s")  # shown as "step"
     lines = [*found.items(), *(("mended", repair) for repair in repairs)]
     for key, value in lines:
         text = ", ".join(value) if isinstance(value, list) else value

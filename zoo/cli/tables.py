@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PER_CENT = "accuracy"
+UNSHOWN = ("licence", "step_s")  # one is long, the other shown as "step"
 DIGITS = {
     **{PER_CENT: 1, "auc": 4, "logloss": 4, "calibration": 3, "ece": 4},
     **{"mse": 4, "mae": 4, "crps": 4, "coverage80": 3},
@@ -72,7 +73,7 @@ def dataset_tables(found: list[dict[str, Any]]) -> list[Table]:
 
     tables: dict[tuple[str, ...], Table] = {}
     for row in found:
-        columns = tuple(key for key in row if key != "licence")
+        columns = tuple(key for key in row if key not in UNSHOWN)
         if columns not in tables:
             tables[columns] = Table(*columns)
         tables[columns].add_row(*(_plain(row[key]) for key in columns))

@@ -12,9 +12,15 @@ import pyarrow.compute as pc
 from zoo.values import MISSING, SPACES
 
 NUMBER = r"[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[iI][nN][fF]([iI][nN][iI][tT][yY])?)"
-WORDS = (*MISSING, "-", "?")  # in lower case, of cells that stand for a missing value
+WORDS = (
+    *MISSING,
+    "#n/a",
+    "<na>",
+    "-",
+    "?",
+)  # in lower case, of cells that stand for a missing value
 SENTINELS = (-999.0, -9999.0, -99999.0)  # what instruments write where they gave nothing
-LARGEST = float(np.finfo(np.float32).max)
+LARGEST = 1e17  # the float32 squares of larger values, which every model sums, overflow
 
 
 @dataclass(frozen=True)
@@ -72,11 +78,12 @@ def _numpy(values: pa.Array) -> np.ndarray:
 
 
 def mend(name: str, values: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Numbers with NaN for what is not one: infinite values and sentinels; and what was mended."""
+    """Numbers, NaN for infinite, fill and sentinel values; and what was mended."""
     notes = []
     large = np.abs(values) > LARGEST
     if large.any():
-        notes.append(f"column '{name}': {large.sum()} infinite value(s) taken as missing")
+        few = f"{large.sum()} infinite value(s), or beyond {LARGEST:g},"
+        notes.append(f"column '{name}': {few} taken as missing")
     values = np.where(large, np.nan, values)
     for sentinel in SENTINELS:
         found = values == sentinel

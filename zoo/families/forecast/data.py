@@ -187,6 +187,7 @@ def row_of(series: Series) -> dict[str, object]:
         "rows": len(series.values),
         "channels": len(series.channels),
         "step": duration(series.step_s) if series.step_s else "unknown",
+        "step_s": series.step_s or None,
         "missing": int(np.isnan(series.values).sum()),
         "start": series.start,
         "digest": digest_of([series])[:12],

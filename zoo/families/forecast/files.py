@@ -67,12 +67,14 @@ def read_file(path: Path, time: str = "", columns: Sequence[str] = ()) -> Series
         if name not in table.column_names:
             hint = near(name, table.column_names)
             raise DataError(f"{path} has no column '{name}': {hint}")
-    time = time or find_times(table)
+    named, time = bool(time), time or find_times(table)
     if time in columns:
         raise DataError(f"{path}: '{time}' is the column of times: leave it out of the others")
     times = read_times(table, time, path) if time else None
     notes += times.notes if times else ["no column of times: rows taken as evenly spaced"]
     rows = _rows(path, table.drop_columns([time] if time else []), columns, times, notes)
+    if not named and rows.micros is not None:
+        _check_mixed(path, time, rows.micros, rows.values)
     rows = _with_values(path, rows, columns, notes)
     return _on_grid(path, rows, times, notes)
 
@@ -82,7 +84,7 @@ def _on_grid(path: Path, rows: Rows, times: Times | None, notes: list[str]) -> S
     if times is None or rows.micros is None:
         values = rows.values.astype(np.float32)
         return Series(name, values, channels, 0.0, "", LICENCE, tuple(notes))
-    grid = regular(rows.micros, rows.values, path)
+    grid = regular(rows.micros, rows.values, path, times.dated)
     values = grid.values.astype(np.float32)
     start = str(np.datetime64(grid.start, "us").astype("datetime64[s]"))
     start += "+00:00" if times.zoned else ""
@@ -124,6 +126,17 @@ def _key(cells: Mapping[str, Column], columns: Sequence[str], times: Times | Non
     return texts[0] if shared and len(texts) == 1 else ""
 
 
+def _check_mixed(path: Path, time: str, micros: np.ndarray, values: np.ndarray) -> None:
+    """Refuse several series that nothing tells apart: their mean would be none of them."""
+    rows = len(pd.DataFrame(values).assign(time=micros).drop_duplicates())
+    if rows >= SHARED * (times := len(np.unique(micros))):
+        raise DataError(
+            f"{path} has {rows:,} different rows at {times:,} times: expected one per time, or a "
+            f"column called {IDS[0]} that says whose each is; add it, put the whole time in one "
+            f"column, or take the mean of each time with --time {time}"
+        )
+
+
 def _numbers(
     path: Path, cells: Mapping[str, Column], columns: Sequence[str], notes: list[str]
 ) -> dict[str, np.ndarray]:
@@ -144,9 +157,10 @@ def _numbers(
         example = str(text.cells[int(np.argmax(text.odd))].as_py())[:20]
         notes.append(f"no numbers in {_listed(texts)} (such as {example!r}): left out")
     if not found:
+        like = f" (such as {example!r})" if texts else ""
         raise DataError(
             f"{path} has no column of numbers: expected one for each series, with points for "
-            f"decimals; found {_listed(cells) if cells else 'times alone'}"
+            f"decimals; found {_listed(cells) + like if cells else 'times alone'}"
         )
     return found
 

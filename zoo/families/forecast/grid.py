@@ -13,6 +13,7 @@ from zoo.sources import DataError
 
 SECOND = 1_000_000  # microseconds
 SPARSE = 10  # grid steps per row from which on rows are too uneven for a grid
+MONTH_S = 365.25 / 12 * DAY_S  # the mean one
 OFF = 0.01  # of a step; a time that is further from the grid is said to be off it
 
 
@@ -33,7 +34,7 @@ class Grid:
     notes: list[str]
 
 
-def regular(micros: np.ndarray, values: np.ndarray, path: Path) -> Grid:
+def regular(micros: np.ndarray, values: np.ndarray, path: Path, dated: bool = True) -> Grid:
     """Sort rows, take the mean of those at one time, and fill gaps with missing values.
 
     The step is the median one; of monthly, quarterly and yearly rows it is counted in months.
@@ -42,6 +43,7 @@ def regular(micros: np.ndarray, values: np.ndarray, path: Path) -> Grid:
         micros: (rows,) int64, times in microseconds.
         values: (rows, channels) float64.
         path: of the file, for messages.
+        dated: they are times, not a mere order.
 
     Raises:
         DataError: fewer than three times, or times that are on no grid.
@@ -52,16 +54,17 @@ def regular(micros: np.ndarray, values: np.ndarray, path: Path) -> Grid:
         raise DataError(
             f"{path} has {len(times)} different time(s): expected three or more; add rows"
         )
-    step, slots = _month_slots(times) or _even_slots(times, notes)
+    step, slots = _month_slots(times) or _even_slots(times, notes, dated)
     n_slots = int(slots[-1]) + 1
     if n_slots > SPARSE * len(times):
         raise DataError(
             f"{path}: its times are too uneven for a grid: {len(times)} times, most about "
-            f"{duration(step)} apart, would have {n_slots} steps; resample the file to even steps"
+            f"{_step(step, dated)} apart, would have {n_slots} steps; resample the file to even "
+            "steps"
         )
     if gaps := n_slots - len(np.unique(slots)):
         notes.append(
-            f"{gaps} step(s) of {duration(step)} without a row: filled with missing values"
+            f"{gaps} step(s) of {_step(step, dated)} without a row: filled with missing values"
         )
     means = pd.DataFrame(values).groupby(slots[np.searchsorted(times, micros)]).mean()
     return Grid(means.reindex(range(n_slots)).to_numpy(), step, int(times[0]), notes)
@@ -77,14 +80,14 @@ def _disorder(micros: np.ndarray, times: np.ndarray) -> list[str]:
     return notes
 
 
-def _even_slots(times: np.ndarray, notes: list[str]) -> tuple[float, np.ndarray]:
+def _even_slots(times: np.ndarray, notes: list[str], dated: bool) -> tuple[float, np.ndarray]:
     """The median step in seconds, and each time's place on the grid from the first time on."""
     step = float(np.median(np.diff(times)))
     place = (times - times[0]) / step
     slots = place.round().astype(np.int64)
     if off := int((np.abs(place - slots) > OFF).sum()):
         notes.append(
-            f"{off} time(s) between steps of {duration(step / SECOND)}: moved to the nearest"
+            f"{off} time(s) between steps of {_step(step / SECOND, dated)}: moved to the nearest"
         )
     return step / SECOND, slots
 
@@ -101,11 +104,19 @@ def _month_slots(times: np.ndarray) -> tuple[float, np.ndarray] | None:
     step = int(np.median(np.diff(months)))
     if ((months - months[0]) % step).any():
         return None
-    return step * 365.25 / 12 * DAY_S, (months - months[0]) // step
+    return step * MONTH_S, (months - months[0]) // step
+
+
+def _step(step: float, dated: bool) -> str:
+    return duration(step) if dated else f"{step:g}"
 
 
 def duration(seconds: float) -> str:
     """A step in words, such as ``15 min``."""
+    months = round(seconds / MONTH_S)
+    if months and abs(seconds - months * MONTH_S) < 1:
+        number, name = (months // 12, "year") if months % 12 == 0 else (months, "month")
+        return f"{number} {name}{'s' * (number > 1)}"
     for unit, name in ((DAY_S, "d"), (3600, "h"), (60, "min")):
         if seconds >= unit:
             return f"{seconds / unit:g} {name}"

@@ -89,6 +89,12 @@ class Table:
                 f"{horizon} in val and in test; give more rows, another --split, or a recipe "
                 "with a shorter lookback or horizon"
             )
+        begin, end = self.borders[k - 1] if k else 0, self.borders[k]
+        if np.isnan(self.values[begin:end]).all():
+            raise DataError(
+                f"{self.name}: no value is known in its {part} part, rows {begin + 1} to {end}: "
+                "expected some; leave out what has none, or change --split"
+            )
         return Windows(self.values, first, self.borders[k], lookback, horizon, stride)
 
 

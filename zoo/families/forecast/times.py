@@ -16,7 +16,7 @@ from zoo.families.forecast.cells import Column, read_column
 from zoo.families.forecast.tabular import cell_error
 from zoo.sources import DataError
 
-NAMES = ("date", "time", "datetime", "timestamp", "ds", "date_time", "day", "month", "year")
+NAMES = ("date", "time", "datetime", "timestamp", "ds", "ts", "date_time", "day", "month", "year")
 EXPECTED = "a time such as 2024-05-31 18:30:00, in every row alike"
 ISO = "ISO8601"
 DAYS = ("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y-%m-%d", "%Y/%m/%d", "%b %d, %Y")
