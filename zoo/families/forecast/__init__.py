@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -92,21 +93,19 @@ MODELS = [
         patchtst.patchtst,
         "PatchTST, a transformer over patches of a series (Nie et al. 2023).",
     ),
-    ModelSpec(
+    replace(
+        _spec(
+            gpd.GPDConfig,
+            gpd.GPD,
+            "GPD, a diffusion model of windows that continues any history (Yang et al. 2024).",
+            gpd_forms.FORMS,
+        ),
         name="gpd",
-        doc="GPD, a diffusion model of windows that continues any history (Yang et al. 2024).",
-        task=TASK,
-        config=gpd.GPDConfig,
-        data_config=data.DataConfig,
         distill_config=Untaught,
-        data=data.read,
-        build=gpd.GPD,
         objective=gpd_problem.objective,
         outputs=gpd_problem.outputs,
+        answers=None,
         evaluate=gpd_problem.evaluate,
-        metric="mse",
-        lower=True,
-        exports=gpd_forms.FORMS,
         finish=gpd_problem.finish,
         baselines=gpd_problem.baselines,
         forecast=paths.forecast_paths,
