@@ -21,11 +21,14 @@ ROWS = Signature(
 )
 
 
+WEIGHTS = "weights.safetensors"
+
+
 def make(folder: Path) -> Artifact:
     """A finished artifact of two files."""
     artifact = Artifact(folder, "checkpoint", "m", ROWS, {"seed": 1}, {"a": 0.5}, {"t": "ff"})
     with staging(folder) as scratch:
-        (scratch / "weights").write_bytes(b"1234")
+        (scratch / WEIGHTS).write_bytes(b"1234")
         (scratch / "sub").mkdir()
         (scratch / "sub" / ARTIFACT_FILE).write_text("{}")
         return artifact.write(scratch)
@@ -35,19 +38,19 @@ def test_round_trip(tmp_path: Path) -> None:
     written = make(tmp_path / "a")
     read = Artifact.load(tmp_path / "a")
     assert read == written
-    assert set(read.files) == {"weights", f"sub/{ARTIFACT_FILE}"}
-    assert replace(read, files={"weights": "00"}).digest != read.digest
+    assert set(read.files) == {WEIGHTS, f"sub/{ARTIFACT_FILE}"}
+    assert replace(read, files={WEIGHTS: "00"}).digest != read.digest
     make(tmp_path / "a")  # replaces
     assert Artifact.load(tmp_path / "a").digest == written.digest
 
 
 def hard_link(folder: Path) -> None:
-    os.link(folder / "weights", folder.parent / "elsewhere")
+    os.link(folder / WEIGHTS, folder.parent / "elsewhere")
 
 
 def link(folder: Path) -> None:
-    (folder / "weights").rename(folder.parent / "elsewhere")
-    (folder / "weights").symlink_to(folder.parent / "elsewhere")
+    (folder / WEIGHTS).rename(folder.parent / "elsewhere")
+    (folder / WEIGHTS).symlink_to(folder.parent / "elsewhere")
 
 
 def folder_link(folder: Path) -> None:
@@ -64,12 +67,15 @@ def manifest(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], Non
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "changed": (lambda f: (f / "weights").write_bytes(b"1235"), "weights was changed .*again"),
-    "missing": (lambda f: (f / "weights").unlink(), "weights is missing; make .* again"),
+    "changed": (
+        lambda f: (f / WEIGHTS).write_bytes(b"1235"),
+        "weights.safetensors was changed .*again",
+    ),
+    "missing": (lambda f: (f / WEIGHTS).unlink(), "weights.safetensors is missing; make .* again"),
     "extra": (lambda f: (f / "more").touch(), "more is not in the manifest; remove it"),
-    "hard link": (hard_link, "weights is a link: .* copy it"),
-    "link": (link, "weights is a link: .* copy it"),
-    "linked folder": (folder_link, "extra is not in the manifest; remove it"),
+    "hard link": (hard_link, "weights.safetensors is a link: .* copy it"),
+    "link": (link, "weights.safetensors is a link: .* copy it"),
+    "linked folder": (folder_link, "extra is a link: .* copy it"),
     "half-written": (lambda f: (f / ARTIFACT_FILE).unlink(), "half-written; make it again"),
     "cut short": (lambda f: os.truncate(f / ARTIFACT_FILE, 30), "cannot be read .*again"),
     "binary": (lambda f: (f / ARTIFACT_FILE).write_bytes(b"\xff"), "cannot be read .*again"),
@@ -104,7 +110,7 @@ def test_a_file_is_no_artifact(tmp_path: Path) -> None:
 
 def test_load_without_verification(tmp_path: Path) -> None:
     make(tmp_path / "a")
-    (tmp_path / "a" / "weights").write_bytes(b"other")
+    (tmp_path / "a" / WEIGHTS).write_bytes(b"other")
     assert Artifact.load(tmp_path / "a", verify=False).model == "m"
 
 
@@ -123,7 +129,7 @@ def test_failed_staging_leaves_nothing(tmp_path: Path, existing: bool) -> None:
 
     def write_half() -> None:
         with staging(target) as scratch:
-            (scratch / "weights").write_bytes(b"half")
+            (scratch / WEIGHTS).write_bytes(b"half")
             raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):

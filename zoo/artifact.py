@@ -4,7 +4,8 @@
       artifact.json     kind, model, signature, recipe, metrics, parents, made_with, files
       <file> ...        each named in ``files`` with its sha256
 
-An artifact is written beside its place and renamed into it, and is checked whenever it is read.
+An artifact is written beside its place and renamed into it, and is checked whenever it is read:
+first what its files may be (``zoo.intake``), then that they are the ones that were written.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.contract import LeanzooError, Signature
+from zoo.intake import file_fault, name_fault, size_fault
 
 ARTIFACT_FILE = "artifact.json"
 
@@ -87,11 +89,12 @@ class Artifact:
         """Read an artifact and check that its files are the ones that were written.
 
         Raises:
-            ArtifactError: no manifest, a missing, extra or changed file, or a link.
+            ArtifactError: no manifest, a missing, extra or changed file, a link, or a file that
+                artifacts may not hold.
         """
         path = Path(path)
         try:
-            raw = json.loads((path / ARTIFACT_FILE).read_text())
+            raw = json.loads(_read_manifest(path / ARTIFACT_FILE))
             signature = Signature.from_dict(raw.pop("signature")) if raw["signature"] else None
             raw.pop("signature", None)
             artifact = Artifact(path=path, signature=signature, **raw)
@@ -115,21 +118,49 @@ class Artifact:
         Raises:
             ArtifactError: naming the first file at fault.
         """
-        present = {
-            str(p.relative_to(self.path))
-            for p in self.path.rglob("*")
-            if p.is_symlink() or not p.is_dir()
-        }
-        for name in sorted(present - set(self.files) - {ARTIFACT_FILE}):
+        for name in self.files:
+            if fault := name_fault(name):
+                raise ArtifactError(
+                    f"{self.path / ARTIFACT_FILE} lists '{name}', which {fault}: expected names "
+                    "within the folder; make the artifact again"
+                )
+        for name in sorted(_present(self.path) - set(self.files) - {ARTIFACT_FILE}):
             raise ArtifactError(f"{self.path / name} is not in the manifest; remove it")
         for name, digest in self.files.items():
             file = self.path / name
             if not file.is_file():
                 raise ArtifactError(f"{file} is missing; make the artifact again")
-            if file.is_symlink() or file.stat().st_nlink > 1:
-                raise ArtifactError(f"{file} is a link: artifacts hold plain files; copy it")
+            if fault := file_fault(self.path, name):
+                raise ArtifactError(f"{file} {fault}")
             if sha256_file(file) != digest:
                 raise ArtifactError(f"{file} was changed (sha256 differs); make the artifact again")
+
+
+def _read_manifest(file: Path) -> str:
+    """The manifest's text.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is too large, or no text.
+    """
+    if fault := size_fault(file):
+        raise ValueError(fault)
+    return file.read_text()
+
+
+def _present(folder: Path) -> set[str]:
+    """Names of all that is in a folder and is no folder itself.
+
+    Raises:
+        ArtifactError: a link, to a file or a folder.
+    """
+    names = set()
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or (path.is_file() and path.stat().st_nlink > 1):
+            raise ArtifactError(f"{path} is a link: artifacts hold plain files; copy it")
+        if not path.is_dir():
+            names.add(str(path.relative_to(folder)))
+    return names
 
 
 def sha256_bytes(data: bytes) -> str:
