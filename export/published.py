@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 
-from export.artifacts import MODEL_FILE
 from export.candidate import Arrays, ask, open_session
 from export.errors import ExportError
+from export.onnx_file import load_graph
 from zoo.artifact import Artifact
 from zoo.golden import Golden
 from zoo.steps import Step, read_steps, run_steps
@@ -53,24 +52,24 @@ def check_golden(artifact: Artifact, steps: Sequence[Step], repository: Path) ->
 
     Raises:
         ArtifactError: it has none.
-        ExportError: another answer than the trained model's.
+        ExportError: a graph that is not as exported, or another answer than the trained model's.
     """
     assert artifact.signature is not None
     golden = Golden.load(artifact.path, artifact.signature)
 
     def ask_step(step: Step, arrays: Mapping[str, np.ndarray]) -> Arrays:
-        return _answer(repository / step.model / str(step.version), arrays, step.model)
+        return _answer(Artifact.load(repository / step.model / str(step.version)), arrays)
 
     if steps:
         answers = run_steps(steps, golden.inputs, ask_step)
     else:
-        answers = _answer(artifact.path, golden.inputs, artifact.model)
+        answers = _answer(artifact, golden.inputs)
     if wrong := golden.mismatch(answers):
         raise ExportError(
             f"{artifact.model} answers its golden rows wrongly ({wrong}): export it again"
         )
 
 
-def _answer(folder: Path, arrays: Mapping[str, np.ndarray], name: str) -> Arrays:
-    graph = onnx.load(folder / MODEL_FILE)
-    return ask(open_session(graph), dict(arrays), f"{name}: golden rows")
+def _answer(artifact: Artifact, arrays: Mapping[str, np.ndarray]) -> Arrays:
+    session = open_session(load_graph(artifact))
+    return ask(session, dict(arrays), f"{artifact.model}: golden rows")
