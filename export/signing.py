@@ -96,7 +96,7 @@ def _library() -> ModuleType:
     except ImportError as error:
         raise ExportError(
             f"{error.name} is not installed: signing needs the extra 'sign'; "
-            "pip install 'leanzoo[sign]'"
+            "pip install '.[sign]'"
         ) from None
     return model_signing
 
