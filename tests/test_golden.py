@@ -10,7 +10,7 @@ import pytest
 
 from zoo.artifact import ArtifactError
 from zoo.contract import Signature, TensorSpec
-from zoo.golden import Golden
+from zoo.golden import Golden, ranked
 from zoo.steps import Step, read_steps, run_steps, steps_text
 
 SIGNATURE = Signature(
@@ -100,6 +100,50 @@ def test_differences_count_in_units_and_nan_where_nothing_is_known(tmp_path: Pat
     for other in ([[np.nan], [np.nan]], [[1000], [0]], [[1000], [np.inf]], [[np.inf], [np.nan]]):
         assert "differs by" in read.mismatch(answers(score=np.array(other, np.float32)))
     assert "differs by nan" in replace(read, unit=None).mismatch(answers(score=score))
+
+
+CLASSES = Signature(
+    (TensorSpec("x", "float32", (1,), "test"),),
+    (TensorSpec("probabilities", "float32", (3,), "test"),),
+    8,
+)
+NAMES = ["cat", "dog", "mähre"]
+
+
+def labelled() -> Golden:
+    outputs = {"probabilities": np.array([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4]], np.float32)}
+    x = np.zeros((2, 1), np.float32)
+    return Golden({"x": x}, outputs, labels=ranked(outputs, NAMES))
+
+
+def test_classes_are_ranked_by_name() -> None:
+    assert labelled().labels == (("dog", "mähre", "cat"), ("cat", "mähre", "dog"))
+    assert '"labels"' not in GOLDEN.to_text()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (NAMES, ""),
+        (["dog", "cat", "mähre"], "'cat' where 'dog' was"),
+        (["cat", "mähre", "dog"], "'mähre' where 'dog' was"),
+        (["mähre", "dog", "cat"], "'cat' where 'mähre' was"),
+        (["cat", "dog", "mare"], "'mare' where 'mähre' was"),
+        (["cat", "dog"], "2 names: expected 3"),
+        ([*NAMES, ""], "4 names: expected 3"),
+    ],
+)
+def test_names_in_another_order_are_found(tmp_path: Path, names: list[str], said: str) -> None:
+    (tmp_path / "golden.json").write_text(labelled().to_text())
+    assert Golden.load(tmp_path, CLASSES).mislabelled(names) == said
+
+
+@pytest.mark.parametrize("labels", ["3", "[3]", '[["a"]]', '[["cat", "dog"], ["a", "b"]]'])
+def test_labels_that_do_not_fit_are_refused(tmp_path: Path, labels: str) -> None:
+    text = labelled().to_text().split(', "labels"')[0] + f', "labels": {labels}}}'
+    (tmp_path / "golden.json").write_text(text)
+    with pytest.raises(ArtifactError, match="holds no golden rows .*: export and publish again"):
+        Golden.load(tmp_path, CLASSES)
 
 
 STEPS = (

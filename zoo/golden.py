@@ -1,7 +1,8 @@
 """Rows whose answers are known: what answers them otherwise is not published and not served.
 
 golden.json    {"inputs": {name: nested lists}, "outputs": {name: nested lists}, "tolerance",
-               "unit": nested lists or null}; in lists null is NaN
+               "unit": nested lists or null, "labels": lists of class names, where there are any};
+               in lists of numbers null is NaN
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from zoo.contract import Signature, SignatureError, TensorSpec
 
 GOLDEN_FILE = "golden.json"
 TOLERANCE = 1e-4
+LABELLED = "probabilities"  # the output whose last axis has names
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -32,12 +34,14 @@ class Golden:
         outputs: the answer.
         tolerance: by how much a number of another answer may differ.
         unit: of a difference, as ``distances`` takes it.
+        labels: of each row, the names of all classes, see ``ranked``; empty where none has one.
     """
 
     inputs: Arrays
     outputs: Arrays
     tolerance: float = TOLERANCE
     unit: np.ndarray | None = None
+    labels: tuple[tuple[str, ...], ...] = ()
 
     def to_text(self) -> str:
         """The content of ``golden.json``."""
@@ -46,6 +50,7 @@ class Golden:
             "outputs": {name: _plain(array) for name, array in self.outputs.items()},
             "tolerance": self.tolerance,
             "unit": None if self.unit is None else _plain(self.unit),
+            **({"labels": self.labels} if self.labels else {}),
         }
         return json.dumps(raw, allow_nan=False) + "\n"
 
@@ -64,7 +69,10 @@ class Golden:
             outputs = _arrays(raw["outputs"], signature.outputs)
             unit = raw.get("unit")
             unit = None if unit is None else np.array(unit, np.float32)
-            return Golden(inputs, outputs, float(raw["tolerance"]), unit)
+            labels = tuple(tuple(map(str, row)) for row in raw.get("labels", ()))
+            if labels and np.shape(labels) != outputs[LABELLED].shape:
+                raise ValueError(f"labels: expected one per entry of '{LABELLED}'")
+            return Golden(inputs, outputs, float(raw["tolerance"]), unit, labels)
         except FileNotFoundError:
             raise ArtifactError(f"{folder} has no golden rows: export and publish again") from None
         except (OSError, ValueError, KeyError, TypeError, SignatureError) as error:
@@ -79,6 +87,17 @@ class Golden:
                 return f"output '{name}' is missing"
             if wrong := self._difference(np.asarray(answers[name]), expected):
                 return f"output '{name}' {wrong}"
+        return ""
+
+    def mislabelled(self, names: Sequence[str]) -> str:
+        """What is wrong with the names of the classes, in their order; empty where nothing is."""
+        classes = self.outputs[LABELLED].shape[-1] if LABELLED in self.outputs else 0
+        if len(names) != classes:
+            return f"{len(names)} names: expected {classes}"
+        for row, found in zip(self.labels, ranked(self.outputs, names), strict=True):
+            for name, expected in zip(found, row, strict=True):
+                if name != expected:
+                    return f"'{name}' where '{expected}' was"
         return ""
 
     def _difference(self, answer: np.ndarray, expected: np.ndarray) -> str:
@@ -114,6 +133,15 @@ def distances(
     with np.errstate(invalid="ignore"):  # infinity less infinity
         found: np.ndarray = np.abs(answer - expected) / np.where(unknown, 1, unit)
     return np.where(unknown & np.isnan(answer) & np.isnan(expected), 0, found)
+
+
+def ranked(outputs: Arrays, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The names of all classes by row, likeliest first.
+
+    Names in another order rank differently, whichever two of them were swapped.
+    """
+    orders = np.argsort(-outputs[LABELLED], axis=-1, kind="stable")
+    return tuple(tuple(names[index] for index in order) for order in orders)
 
 
 def _arrays(raw: Mapping[str, Any], specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
