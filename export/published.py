@@ -10,6 +10,7 @@ import numpy as np
 
 from export.candidate import Arrays, ask, open_session
 from export.errors import ExportError
+from export.labels import check_labels
 from export.onnx_file import load_graph
 from zoo.artifact import Artifact
 from zoo.golden import Golden
@@ -56,6 +57,7 @@ def check_golden(artifact: Artifact, steps: Sequence[Step], repository: Path) ->
     """
     assert artifact.signature is not None
     golden = Golden.load(artifact.path, artifact.signature)
+    check_labels(artifact, golden)
 
     def ask_step(step: Step, arrays: Mapping[str, np.ndarray]) -> Arrays:
         return _answer(Artifact.load(repository / step.model / str(step.version)), arrays)
