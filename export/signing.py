@@ -95,8 +95,7 @@ def _library() -> ModuleType:
         import model_signing
     except ImportError as error:
         raise ExportError(
-            f"{error.name} is not installed: signing needs the extra 'sign'; "
-            "pip install '.[sign]'"
+            f"{error.name} is not installed: signing needs the extra 'sign'; pip install '.[sign]'"
         ) from None
     return model_signing
 
