@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError, staging
+from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError, check_file, sha256_file, staging
 from zoo.contract import Signature, TensorSpec
 
 ROWS = Signature(
@@ -79,6 +79,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "half-written": (lambda f: (f / ARTIFACT_FILE).unlink(), "half-written; make it again"),
     "cut short": (lambda f: os.truncate(f / ARTIFACT_FILE, 30), "cannot be read .*again"),
     "binary": (lambda f: (f / ARTIFACT_FILE).write_bytes(b"\xff"), "cannot be read .*again"),
+    "deep": (lambda f: (f / ARTIFACT_FILE).write_text("[" * 99_999), "cannot be read .*again"),
     "list": (lambda f: (f / ARTIFACT_FILE).write_text("[]"), "cannot be read .*again"),
     "no kind": (manifest(lambda raw: raw.pop("kind")), "cannot be read .*kind.*again"),
     "new key": (manifest(lambda raw: raw.update(colour=1)), "cannot be read .*colour.*again"),
@@ -100,6 +101,17 @@ def test_damage_is_refused(tmp_path: Path, case: str) -> None:
         Artifact.load(folder)
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_beside_an_artifact_is_checked_alike(tmp_path: Path) -> None:
+    file = tmp_path / "config.pbtxt"
+    file.write_text("name: 'm'")
+    digest = sha256_file(file)
+    check_file(tmp_path, file.name, digest)
+    os.link(file, tmp_path / "elsewhere")
+    for name, said in ((file.name, "a link"), ("../a.txt", "leads out"), ("a.txt", "is missing")):
+        with pytest.raises(ArtifactError, match=said):
+            check_file(tmp_path, name, digest)
 
 
 def test_a_file_is_no_artifact(tmp_path: Path) -> None:

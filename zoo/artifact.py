@@ -104,7 +104,7 @@ class Artifact:
             raise ArtifactError(
                 f"{path} has no {ARTIFACT_FILE}: not an artifact, or half-written; make it again"
             ) from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ArtifactError(
                 f"{path / ARTIFACT_FILE} cannot be read ({error}); make the artifact again"
             ) from None
@@ -119,21 +119,46 @@ class Artifact:
             ArtifactError: naming the first file at fault.
         """
         for name in self.files:
-            if fault := name_fault(name):
-                raise ArtifactError(
-                    f"{self.path / ARTIFACT_FILE} lists '{name}', which {fault}: expected names "
-                    "within the folder; make the artifact again"
-                )
+            _check_name(self.path, name)
         for name in sorted(_present(self.path) - set(self.files) - {ARTIFACT_FILE}):
             raise ArtifactError(f"{self.path / name} is not in the manifest; remove it")
         for name, digest in self.files.items():
-            file = self.path / name
-            if not file.is_file():
-                raise ArtifactError(f"{file} is missing; make the artifact again")
-            if fault := file_fault(self.path, name):
-                raise ArtifactError(f"{file} {fault}")
-            if sha256_file(file) != digest:
-                raise ArtifactError(f"{file} was changed (sha256 differs); make the artifact again")
+            check_file(self.path, name, digest)
+
+
+def check_file(folder: Path, name: str, digest: str) -> None:
+    """Check one file against what a manifest says of it.
+
+    Args:
+        folder: in which the file must be.
+        name: of the file, from the manifest.
+        digest: its sha256.
+
+    Raises:
+        ArtifactError: it is missing, a link, of a kind that artifacts may not hold, or changed.
+    """
+    _check_name(folder, name)
+    file = folder / name
+    if not file.is_file():
+        raise ArtifactError(f"{file} is missing; make the artifact again")
+    _check_link(file)
+    if fault := file_fault(folder, name):
+        raise ArtifactError(f"{file} {fault}")
+    if sha256_file(file) != digest:
+        raise ArtifactError(f"{file} was changed (sha256 differs); make the artifact again")
+
+
+def _check_name(folder: Path, name: str) -> None:
+    if fault := name_fault(name):
+        raise ArtifactError(
+            f"{folder} is said to hold '{name}', which {fault}: expected names within it; make the "
+            "artifact again"
+        )
+
+
+def _check_link(path: Path) -> None:
+    if path.is_symlink() or (path.is_file() and path.stat().st_nlink > 1):
+        raise ArtifactError(f"{path} is a link: artifacts hold plain files; copy it")
 
 
 def _read_manifest(file: Path) -> str:
@@ -156,8 +181,7 @@ def _present(folder: Path) -> set[str]:
     """
     names = set()
     for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or (path.is_file() and path.stat().st_nlink > 1):
-            raise ArtifactError(f"{path} is a link: artifacts hold plain files; copy it")
+        _check_link(path)
         if not path.is_dir():
             names.add(str(path.relative_to(folder)))
     return names

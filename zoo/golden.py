@@ -75,7 +75,7 @@ class Golden:
             return Golden(inputs, outputs, float(raw["tolerance"]), unit, labels)
         except FileNotFoundError:
             raise ArtifactError(f"{folder} has no golden rows: export and publish again") from None
-        except (OSError, ValueError, KeyError, TypeError, SignatureError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, SignatureError) as error:
             raise ArtifactError(
                 f"{file} holds no golden rows ({error}): export and publish again"
             ) from None

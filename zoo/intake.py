@@ -2,7 +2,7 @@
 
     .safetensors .json       weights, and what is said of them
     .onnx .engine .plan      graphs, and what TensorRT makes of them
-    .txt .csv .md            texts
+    .txt .csv .md .pbtxt     texts
     warmup/<any name>        one request's raw bytes
 
 All else is refused, above all pickles, which run code as they are read: by name, by the bytes they
@@ -15,7 +15,7 @@ import pickletools
 from pathlib import Path, PurePosixPath
 
 MAX_FILE_BYTES = 1 << 30
-SUFFIXES = (".safetensors", ".json", ".onnx", ".engine", ".plan", ".txt", ".csv", ".md")
+SUFFIXES = (".safetensors", ".json", ".onnx", ".engine", ".plan", ".txt", ".csv", ".md", ".pbtxt")
 PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin", ".joblib", ".npy", ".npz", ".dill")
 RAW_FOLDER = "warmup"
 PICKLE_MAGIC = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
