@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, numpy_helper
 
 from export.artifacts import MODEL_FILE
+from export.candidate import open_session
 from export.errors import ExportError
 from export.graph import IR_VERSION, OPSET, UNFOLDED, check_graph
 from export.vocabulary import DOMAIN, DOMAIN_VERSION
@@ -32,11 +33,17 @@ def load_graph(artifact: Artifact) -> onnx.ModelProto:
     """The graph of an artifact, as its signature says.
 
     Raises:
-        ExportError: as ``read_graph``, or it has other tensors or axes than its signature.
+        ExportError: as ``read_graph``, the runtime does not take it, or it has other tensors or
+            axes than its signature.
     """
     if artifact.signature is None:
         raise ExportError(f"{artifact.path} has no signature: {AGAIN}")
-    graph = read_graph(artifact.path / MODEL_FILE)
+    graph = read_graph(path := artifact.path / MODEL_FILE)
+    try:
+        open_session(graph)  # first: what is no tensor to it can crash ONNX's own checker
+    except Exception as error:  # onnxruntime's errors share no base class
+        cause = str(error).splitlines()[0]
+        raise ExportError(f"{path} cannot be loaded ({cause}): {AGAIN}") from None
     check_graph(graph, artifact.signature, artifact.model, domains=[DOMAIN])
     return graph
 
@@ -55,10 +62,13 @@ def read_graph(path: Path) -> onnx.ModelProto:
         _check_versions(model)
         for graph in _graphs(model.graph):
             _check_operators(graph)
+            _read_names(graph)
             for name, tensor in _tensors(graph):
                 _check_tensor(name, tensor)
     except ExportError as error:
         raise ExportError(f"{path}: {error}; {AGAIN}") from None
+    except (UnicodeDecodeError, TypeError):  # names that are read as they are asked for
+        raise ExportError(f"{path} holds names that are no text: {AGAIN}") from None
     return model
 
 
@@ -98,6 +108,19 @@ def _check_operators(graph: onnx.GraphProto) -> None:
             raise ExportError(f"operator {node.op_type}: expected it folded into its neighbour")
         if node.op_type == "Identity" and copies.intersection(node.input):
             raise ExportError(f"a chain of Identity behind '{node.input[0]}': expected none")
+
+
+def _read_names(graph: onnx.GraphProto) -> None:
+    """Read every name, since protobuf tells only then whether it is text.
+
+    Raises:
+        UnicodeDecodeError, TypeError: one is not.
+    """
+    for node in graph.node:
+        attributes = (attribute.name for attribute in node.attribute)
+        "".join((node.name, node.op_type, *node.input, *node.output, *attributes))
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        "".join((value.name, *(dim.dim_param for dim in value.type.tensor_type.shape.dim)))
 
 
 def _check_tensor(name: str, tensor: TensorProto) -> None:

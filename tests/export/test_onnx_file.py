@@ -14,8 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from export.errors import ExportError
 from export.graph import IR_VERSION, OPSET
 from export.onnx_file import load_graph, read_graph
+from export.vocabulary import encode_graph, encode_signature
 from zoo import intake
 from zoo.artifact import Artifact
+from zoo.contract import Signature, TensorSpec
 
 WEIGHTS = np.ones((3, 2), np.float32)
 
@@ -181,6 +183,29 @@ def test_a_large_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
     with pytest.raises(ExportError, match=r"bytes: expected at most 20; make the model smaller"):
         read_graph(path)
+
+
+def test_names_are_text(tmp_path: Path) -> None:
+    path = saved(tiny(), tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"MatMul", b"Mat\xfful"))
+    with pytest.raises(ExportError, match="holds names that are no text: export the model again"):
+        read_graph(path)
+
+
+def test_what_crashes_the_checker_is_refused_before(tmp_path: Path) -> None:
+    """A Split that cannot be leaves the LabelEncoders behind it without a type."""
+    ids = TensorSpec("ids", "int64", (2,), "test", high=(3, 4), columns=("a", "b"))
+    net = Signature((ids,), (ids,), 8)
+    graph = encode_graph(net, {"a": ["x"], "b": ["y", "z"]}, "encode")
+    graph.graph.initializer[0].int64_data[:] = [37, 1]
+    saved(graph, tmp_path)
+    with pytest.raises(ExportError, match=r"model.onnx cannot be loaded \(.*Split.*\): export"):
+        load_graph(Artifact(tmp_path, "onnx", "encode", encode_signature(net)))
+
+
+def test_a_graph_without_signature_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="has no signature: export the model again"):
+        load_graph(Artifact(tmp_path, "onnx", "m", None))
 
 
 def test_exported_graphs_are_read_whole(exported: dict[str, Artifact]) -> None:
