@@ -22,7 +22,7 @@ from benchmarks.intervals import median_ratio, percentile
 from benchmarks.timing import Ask, interleave
 from export.example import ranking, records
 from export.repository import publish_all
-from export.to_onnx import Trained, load_trained, model_id
+from export.trained import Trained, model_id
 from serving.client import Client
 from serving.triton import Triton
 from serving.triton_install import find_server
@@ -65,8 +65,8 @@ def measure(recipe: str, runs: Path, rows: int, requests: int) -> dict[str, Any]
     Raises:
         ArtifactError: not trained or not exported.
     """
-    trained = load_trained(runs / result_of(runs, recipe)["run"])
-    exports = sorted(path.parent for path in (runs / recipe / "onnx").glob("*/artifact.json"))
+    trained = Trained(runs / result_of(runs, recipe)["run"])
+    exports = sorted(p.parent for p in (runs / recipe / "onnx" / "fp32").glob("*/artifact.json"))
     if not any(folder.name.endswith(RAW) for folder in exports):
         raise ArtifactError(
             f"'{recipe}' has no export for raw values: run 'leanzoo export {recipe}'"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from export.precision import FP32
 from export.to_onnx import MODEL_FILE, export_checkpoint, model_id
 from zoo import checkpoint
 from zoo.artifact import Artifact, ArtifactError
@@ -194,7 +195,7 @@ def exported(
     trained: Artifact, spec: ModelSpec, forms: Sequence[str], out: Path, data: Any
 ) -> dict[str, Artifact]:
     """A checkpoint's ONNX artifacts by form: those at hand, or new ones."""
-    paths = {form: out / model_id(trained.model, form, spec) for form in forms}
+    paths = {form: out / FP32.name / model_id(trained.model, form, spec) for form in forms}
     try:
         found = {form: Artifact.load(path) for form, path in paths.items()}
     except ArtifactError:

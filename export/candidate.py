@@ -13,15 +13,12 @@ import torch
 from torch import nn
 
 from export.errors import ExportError
-from zoo.contract import Signature, near
+from export.precision import FP32, Precision
+from zoo.contract import Signature
 from zoo.golden import distances
 
 Arrays = dict[str, np.ndarray]
 
-TOLERANCE = {
-    **{"probabilities": 1e-5, "logits": 1e-4, "score": 1e-5, "logit": 1e-4},
-    **dict.fromkeys(("quantiles", "median", "mean", "path", "v"), 1e-4),
-}
 CLOSER = 0.1  # of the tolerance, between answers of graphs: a row alone and in a batch, two forms
 CANDIDATES = "candidates"  # the axis of a form that ranks
 
@@ -37,6 +34,9 @@ class Candidate:
         signature: what goes in and out.
         rows: ids → real inputs.
         n_rows: ids are 0..n_rows-1.
+        precision: of the graph; says what may differ.
+        tested: ids → rows of the whole test set, as the family's judge numbers them; None where
+            nothing is scored.
         expected: the trained model's own answers by id, computed without ``module``; or None.
         raw: ids → the same inputs, strings in place of ids; None where there is no such form.
         unit: inputs → the unit of differences, see ``zoo.golden.distances``; None where it is 1.
@@ -48,6 +48,8 @@ class Candidate:
     signature: Signature
     rows: Callable[[np.ndarray], Arrays]
     n_rows: int
+    precision: Precision = FP32
+    tested: Callable[[np.ndarray], Arrays] | None = None
     expected: Arrays | None = None
     raw: Callable[[np.ndarray], Arrays] | None = None
     unit: Callable[[Arrays], np.ndarray] | None = None
@@ -71,23 +73,13 @@ def open_session(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
     )
 
 
-def tolerance_of(output: str) -> float:
-    """Largest accepted difference of an output from the trained model's.
-
-    Raises:
-        ExportError: an output whose meaning is not known.
-    """
-    if output not in TOLERANCE:
-        raise ExportError(f"no tolerance is known for output '{output}': {near(output, TOLERANCE)}")
-    return TOLERANCE[output]
-
-
 def compare(
     what: str,
     answer: Mapping[str, np.ndarray],
     expected: Mapping[str, np.ndarray],
     of: float = 1,
     unit: np.ndarray | None = None,
+    precision: Precision = FP32,
 ) -> dict[str, float]:
     """The largest difference of every output.
 
@@ -97,44 +89,62 @@ def compare(
         expected: the outputs to compare with.
         of: factor of the tolerance; outputs that are no floats must be equal.
         unit: of differences, see ``zoo.golden.distances``.
+        precision: whose tolerance it is.
 
     Raises:
         ExportError: another shape, NaN or infinity, or a difference above its tolerance.
     """
-    return {
-        name: _compare(f"{what}: expected", name, answer[name], expected[name], of, unit)
-        for name in expected
-    }
+    found = {}
+    for name, right in expected.items():
+        given, expecting = answer[name], f"{what}: expected {name}"
+        if given.shape != right.shape:
+            raise ExportError(f"{expecting} of shape {right.shape}, measured {given.shape}")
+        if np.issubdtype(right.dtype, np.floating):
+            found[name] = _differ(expecting, given, right, of, unit, precision)
+        else:
+            found[name] = _equal(expecting, given, right)
+    return found
 
 
-def _compare(
+def _equal(expecting: str, answer: np.ndarray, expected: np.ndarray) -> float:
+    wrong = np.argwhere(answer != expected)
+    if len(wrong):
+        at = tuple(wrong[0])
+        raise ExportError(f"{expecting} {expected[at]} at {[*map(int, at)]}, measured {answer[at]}")
+    return 0.0
+
+
+def _differ(
     expecting: str,
-    name: str,
     answer: np.ndarray,
     expected: np.ndarray,
     of: float,
     unit: np.ndarray | None,
+    precision: Precision,
 ) -> float:
-    if answer.shape != expected.shape:
-        raise ExportError(f"{expecting} {name} of shape {expected.shape}, measured {answer.shape}")
-    if not np.issubdtype(expected.dtype, np.floating):
-        wrong = np.argwhere(answer != expected)
-        if len(wrong):
-            at = tuple(wrong[0])
-            raise ExportError(
-                f"{expecting} {expected[at]} in {name} at {[*map(int, at)]}, measured {answer[at]}"
-            )
-        return 0.0
-    found, tolerance = distances(answer, expected, unit), of * tolerance_of(name)
+    found = distances(answer, expected, unit)
     if not np.isfinite(found).all():
         row = int(np.argwhere(~np.isfinite(found))[0][0])
-        raise ExportError(f"{expecting} finite {name}, measured NaN or infinity in row {row}")
-    difference = float(found.max(initial=0))
-    if difference > tolerance:
+        raise ExportError(f"{expecting} finite, measured NaN or infinity in row {row}")
+    wrong = np.argwhere(found > of * allowed(expected, precision, unit))
+    if len(wrong):
+        at = tuple(wrong[0])
         raise ExportError(
-            f"{expecting} {name} to differ by at most {tolerance:g}, measured {difference:.3g}"
+            f"{expecting} to differ by at most {of * precision.atol:g} and "
+            f"{of * precision.rtol:g} of its value, measured {found[at]:.3g} from "
+            f"{expected[at]:.4g} at {[*map(int, at)]}"
         )
-    return difference
+    return float(found.max(initial=0))
+
+
+def allowed(
+    expected: np.ndarray, precision: Precision, unit: np.ndarray | None
+) -> np.ndarray | float:
+    """By how much an answer may differ from each number; in a unit of its own, from any."""
+    if unit is not None:
+        return precision.atol + precision.rtol
+    size: np.ndarray = precision.atol + precision.rtol * np.abs(expected)
+    return size
 
 
 def largest(differences: list[dict[str, float]]) -> dict[str, float]:
@@ -162,6 +172,24 @@ def some_ids(n_rows: int, at_least: int, seed: int = 0) -> np.ndarray:
 def answer_in(session: Any, arrays: Arrays, batch: int, what: str) -> Arrays:
     """The graph's answers to all rows, asked in batches."""
     return joined([ask(session, part, what) for part in slices(arrays, batch)])
+
+
+def answers_to(
+    arrays: Arrays, signature: Signature, answer: Callable[[Arrays], Arrays], batch: int = 0
+) -> Arrays:
+    """Answers to rows; of a form that ranks each is a request of its own.
+
+    Args:
+        arrays: inputs, a row first.
+        signature: of the form.
+        answer: to a request.
+        batch: rows at a time; by default the most that the form takes.
+    """
+    if signature.max_batch:
+        return joined([answer(part) for part in slices(arrays, batch or signature.max_batch)])
+    n_rows = len(next(iter(arrays.values())))
+    each = [answer({name: a[row] for name, a in arrays.items()}) for row in range(n_rows)]
+    return {name: np.stack([one[name] for one in each]) for name in each[0]}
 
 
 def ask(session: Any, arrays: Arrays, what: str) -> Arrays:

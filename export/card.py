@@ -7,6 +7,9 @@ import shlex
 from pathlib import PurePath
 from typing import Any
 
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from export.card_graph import about_graph
 from export.example import ranking, records
 from export.limits import limits
 from zoo.artifact import Artifact
@@ -60,18 +63,20 @@ def card(result: dict[str, Any], artifact: Artifact) -> str:
     recipe, signature = artifact.recipe, artifact.signature
     assert signature is not None
     metric = get_spec(recipe["model"]).metric
-    sections = [_header(recipe), f"# {artifact.model}", _summary(recipe, artifact, signature)]
+    sections = [f"# {artifact.model}", _summary(recipe, artifact, signature)]
     if not _encodes(signature):
         sections.append(f"## {SECTIONS[metric]}\n\n" + _quality(result, metric))
     sections.append("## Inputs and outputs\n\n" + _tensors(signature))
     if _takes_records(signature):
         sections.append("## Asked with records\n\n" + _records(artifact, signature))
-    sections.append("## Exported graph\n\n" + _parity(artifact, signature))
+    sections.append("## Exported graph\n\n" + about_graph(artifact, signature))
     if not _encodes(signature):
         found = result["metrics"][deployed_role(result)]
         sections.append("## Limits\n\n" + limits(metric, found, signature))
-    sections.append("## Make it again\n\n" + _commands(recipe, result))
-    return "\n\n".join(sections) + "\n"
+    commands = _commands(recipe, result, artifact.metrics["precision"])
+    sections.append(f"## Make it again\n\n{commands}")
+    header = _header(result, artifact).to_yaml()
+    return str(ModelCard(f"---\n{header}\n---\n\n" + "\n\n".join(sections) + "\n"))
 
 
 def _encodes(signature: Signature) -> bool:
@@ -84,10 +89,23 @@ def _takes_records(signature: Signature) -> bool:
     return not _encodes(signature) and any(spec.dtype == "object" for spec in signature.inputs)
 
 
-def _header(recipe: dict[str, Any]) -> str:
-    tags = ["knowledge-distillation", "onnx", "triton", recipe["model"]]
-    lines = ["library_name: onnx", "tags:", *(f"- {tag}" for tag in tags), "datasets:"]
-    return "\n".join(["---", *lines, f"- {_dataset(recipe)}", "---"])
+def _header(result: dict[str, Any], artifact: Artifact) -> ModelCardData:
+    """What model hubs read: names, data, and the test metrics of what is deployed."""
+    recipe = artifact.recipe
+    spec, dataset = get_spec(recipe["model"]), _dataset(recipe)
+    found = result["metrics"][deployed_role(result)]
+    measured = [
+        EvalResult(spec.task, dataset, dataset, name.removeprefix("test_"), found[name])
+        for name in ROWS[spec.metric]
+        if name in found
+    ]
+    return ModelCardData(
+        model_name=artifact.model,
+        library_name="onnx",
+        tags=["knowledge-distillation", "onnx", "triton", recipe["model"]],
+        datasets=[dataset],
+        eval_results=measured,
+    )
 
 
 def _dataset(recipe: dict[str, Any]) -> str:
@@ -182,32 +200,10 @@ def _records(artifact: Artifact, signature: Signature) -> str:
     return "\n".join(["```python", *lines, f"    print({call})", "```"])
 
 
-def _parity(artifact: Artifact, signature: Signature) -> str:
-    parity, held = artifact.metrics["parity"], artifact.metrics.get("int8")
-    form = get_spec(artifact.recipe["model"]).exports.get(artifact.metrics["form"])
-    of_what = " of a history's scale" if form and form.unit else ""
-    raw = any(spec.dtype == "object" for spec in signature.inputs)
-    with_what = "the fp32 graph" if held else "the ids of the same rows" if raw else "torch"
-    batches = ", ".join(map(str, parity["batches"]))
-    text = (
-        f"Compared with {with_what} on {parity['rows']} real rows at batches {batches}: largest "
-        f"difference {parity['max_abs_diff']:.1e}{of_what}"
-    )
-    if parity["tolerance"] is not None:
-        text += f" (accepted: {parity['tolerance']:.0e})"
-    if parity["top1_agreement"] is not None:
-        text += f", same top class in {parity['top1_agreement']:.4f} of them"
-    if held:
-        text += (
-            f"; {held['metric']} {held['int8']:.5f} against {held['fp32']:.5f}, at "
-            f"{100 * held['size']:.0f} % of the size"
-        )
-    return f"{text}."
-
-
-def _commands(recipe: dict[str, Any], result: dict[str, Any]) -> str:
-    verbs = ("train", "export", "publish")
-    lines = "\n".join(f"leanzoo {verb} {result['recipe']}" for verb in verbs)
+def _commands(recipe: dict[str, Any], result: dict[str, Any], precision: str) -> str:
+    of_it = "" if precision == "fp32" else f" --precision {precision}"
+    verbs = {"train": "", "export": of_it, "publish": of_it}
+    lines = "\n".join(f"leanzoo {verb} {result['recipe']}{o}" for verb, o in verbs.items())
     if recipe.get("dataset_sha256"):
         own = f"leanzoo train RECIPE --data {_dataset(recipe)}{_options(recipe['data'])}"
         lines = lines.replace(f"leanzoo train {result['recipe']}", own)

@@ -35,7 +35,7 @@ def check_edges(candidate: Candidate, session: Any, arrays: Arrays) -> None:
         if spec not in by_row:
             what = f"{candidate.name}: an empty {spec.name}"
             empty = {**arrays, spec.name: _empty(spec, arrays[spec.name])}
-            compare(what, ask(session, empty, what), torch_answer(candidate, empty))
+            _hold(candidate, ask(session, empty, what), empty, what)
         if isinstance(spec.high, int | tuple):
             _check_range(candidate, session, arrays, spec)
 
@@ -53,11 +53,18 @@ def _check_empty(
         emptied[spec.name] = arrays[spec.name].copy()
         emptied[spec.name][:1] = _empty(spec, arrays[spec.name][:1])
     answer = ask(session, emptied, what := f"{name}: an empty row")
-    unit = candidate.unit_of(emptied)
-    compare(what, answer, torch_answer(candidate, emptied), unit=unit)
+    _hold(candidate, answer, emptied, what)
     whole = ask(session, arrays, what := f"{name}: a row beside an empty one")
     first, second = ({k: a[1:] for k, a in found.items()} for found in (answer, whole))
-    compare(what, first, second, CLOSER, None if unit is None else unit[1:])
+    unit = candidate.unit_of(emptied)
+    others = None if unit is None else unit[1:]
+    compare(what, first, second, CLOSER, others, candidate.precision)
+
+
+def _hold(candidate: Candidate, answer: Arrays, arrays: Arrays, what: str) -> None:
+    """Hold an answer against torch's."""
+    expected, unit = torch_answer(candidate, arrays), candidate.unit_of(arrays)
+    compare(what, answer, expected, 1, unit, candidate.precision)
 
 
 def _check_one(candidate: Candidate, session: Any, arrays: Arrays, axis: str) -> None:
@@ -68,7 +75,7 @@ def _check_one(candidate: Candidate, session: Any, arrays: Arrays, axis: str) ->
         if axis in spec.shape:
             cut[spec.name] = arrays[spec.name].take([0], (*lead, *spec.shape).index(axis))
     answer = ask(session, cut, what := f"{candidate.name}: {axis} = 1")
-    compare(what, answer, torch_answer(candidate, cut), unit=candidate.unit_of(cut))
+    _hold(candidate, answer, cut, what)
 
 
 def _check_range(candidate: Candidate, session: Any, arrays: Arrays, spec: TensorSpec) -> None:
@@ -79,7 +86,7 @@ def _check_range(candidate: Candidate, session: Any, arrays: Arrays, spec: Tenso
     for wrong, said in ((np.full_like(last, BELOW), "-1"), (last + 1 + ABOVE, f"size + {ABOVE}")):
         what = f"{candidate.name}: {spec.name} = {said} and the last id"
         beyond = {**arrays, spec.name: _like(given, wrong)}
-        compare(what, ask(session, beyond, what), padding, CLOSER)
+        compare(what, ask(session, beyond, what), padding, CLOSER, None, candidate.precision)
 
 
 def _last(spec: TensorSpec) -> np.ndarray:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import logging
+import math
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -106,6 +108,19 @@ def check_graph(
         onnx.checker.check_model(graph, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"{name} is no valid ONNX: {_cause(error)}") from error
+
+
+def facts_of(graph: onnx.ModelProto) -> dict[str, Any]:
+    """What a graph is made of: ``ops`` (operator → how often), ``opset``, ``ir``, ``size_bytes``,
+    ``parameters``."""
+    ops = Counter(node.op_type for node in graph.graph.node)
+    return {
+        "ops": dict(sorted(ops.items())),
+        "opset": max(one.version for one in graph.opset_import if not one.domain),
+        "ir": graph.ir_version,
+        "size_bytes": graph.ByteSize(),
+        "parameters": sum(math.prod(weight.dims) for weight in graph.graph.initializer),
+    }
 
 
 def _check_axes(

@@ -1,9 +1,9 @@
-"""What is asked of an artifact before it is published: its steps, and its golden rows."""
+"""What is published, and what is asked of an artifact before it is: its steps, its golden rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,11 @@ from export.candidate import Arrays, ask, open_session
 from export.errors import ExportError
 from export.labels import check_labels
 from export.onnx_file import load_graph
-from zoo.artifact import Artifact
+from zoo.artifact import Artifact, ArtifactError, sha256_file
 from zoo.golden import Golden
 from zoo.steps import Step, read_steps, run_steps
+
+SHARED = "shared"  # of a published artifact's metrics: the sha256 of files beside its version
 
 
 def versions_of(target: Path) -> list[int]:
@@ -23,7 +25,32 @@ def versions_of(target: Path) -> list[int]:
     return sorted(int(n) for n in names if n.isascii() and n.isdigit() and n[0] != "0")
 
 
-def published_steps(artifact: Artifact, repository: Path) -> tuple[Step, ...]:
+def check_published(target: Path) -> Artifact:
+    """Check the latest version of a published model and the files it shares with others.
+
+    Raises:
+        ArtifactError: no version, or the first file that is missing or was changed.
+    """
+    numbers = versions_of(target)
+    if not numbers:
+        raise ArtifactError(f"{target} has no version: publish the model")
+    artifact = Artifact.load(target / str(numbers[-1]))
+    for name, digest in artifact.metrics.get(SHARED, {}).items():
+        file = target / name
+        if not file.is_file() or sha256_file(file) != digest:
+            raise ArtifactError(f"{file} is missing or was changed; publish the model again")
+    return artifact
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A step of an ensemble, and the artifact that answers it."""
+
+    step: Step
+    artifact: Artifact
+
+
+def published_steps(artifact: Artifact, repository: Path) -> tuple[Asked, ...]:
     """The steps of an ensemble with the versions that are published; none for another artifact.
 
     Raises:
@@ -32,24 +59,44 @@ def published_steps(artifact: Artifact, repository: Path) -> tuple[Step, ...]:
     steps = []
     for step in read_steps(artifact.path):
         folder = repository / step.model
-        latest = max(versions_of(folder), default=0)
-        made_from = Artifact.load(folder / str(latest)).parents["onnx"] if latest else ""
-        if made_from not in artifact.parents.values():
-            found = "is not published" if not latest else f"is of another export in {folder}"
-            raise ExportError(
-                f"{artifact.model} asks {step.model}, which {found}: publish it first"
-            )
-        steps.append(replace(step, version=latest))
+        latest = step.version or max(versions_of(folder), default=0)
+        versioned = replace(step, version=latest)
+        steps.append(_asked(artifact, versioned, folder / str(latest)))
     return tuple(steps)
 
 
-def check_golden(artifact: Artifact, steps: Sequence[Step], repository: Path) -> None:
+def _asked(ensemble: Artifact, step: Step, folder: Path) -> Asked:
+    if not folder.is_dir():
+        raise ExportError(
+            f"{ensemble.model} asks {step.model}, which is not there: publish it first"
+        )
+    found = Artifact.load(folder)
+    if not {found.digest, found.parents.get("onnx")} & set(ensemble.parents.values()):
+        raise ExportError(
+            f"{ensemble.model} asks {step.model}, which is of another export in {folder}: publish "
+            "it first"
+        )
+    return Asked(step, found)
+
+
+def exported_steps(artifact: Artifact) -> tuple[Asked, ...]:
+    """The steps of an ensemble as they lie beside it; none for another artifact.
+
+    Raises:
+        ExportError: a step is not there, or not the one that the ensemble was made with.
+    """
+    return tuple(
+        _asked(artifact, step, artifact.path.parent / step.model)
+        for step in read_steps(artifact.path)
+    )
+
+
+def check_golden(artifact: Artifact, steps: Sequence[Asked]) -> None:
     """Ask an artifact its golden rows, in this process.
 
     Args:
         artifact: of a model, or of an ensemble.
         steps: of the ensemble.
-        repository: where its steps are published.
 
     Raises:
         ArtifactError: it has none.
@@ -60,10 +107,10 @@ def check_golden(artifact: Artifact, steps: Sequence[Step], repository: Path) ->
     check_labels(artifact, golden)
 
     def ask_step(step: Step, arrays: Mapping[str, np.ndarray]) -> Arrays:
-        return _answer(Artifact.load(repository / step.model / str(step.version)), arrays)
+        return _answer(next(one.artifact for one in steps if one.step == step), arrays)
 
     if steps:
-        answers = run_steps(steps, golden.inputs, ask_step)
+        answers = run_steps([one.step for one in steps], golden.inputs, ask_step)
     else:
         answers = _answer(artifact, golden.inputs)
     if wrong := golden.mismatch(answers):

@@ -1,8 +1,10 @@
-"""int8 weights: the form that answers row by row at a third of its size, if the metric allows it.
+"""int8: a third of the size.
 
-Weights of linear layers are int8 per column; ONNX Runtime quantises what they are multiplied with
-as it runs, over the whole batch, so that a row's answer depends a little on the rows beside it.
-Tables that ids look up are int8 per row, so that no row loses its digits to a larger one.
+Weights of linear layers are int8 per column. What they are multiplied with stays float32
+(``int8-weights``), is quantised as it comes (``int8``: over the whole batch, so that a row's answer
+depends a little on the rows beside it), or by ranges measured on training rows (``int8-qdq``, which
+TensorRT builds). Tables that ids look up are int8 per row, so that no row loses its digits to a
+larger one.
 """
 
 from __future__ import annotations
@@ -10,101 +12,125 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from export.artifacts import golden_ids, write_all
-from export.candidate import Arrays, Candidate, ask, joined, open_session
-from export.drafts import graph_draft
-from export.errors import ExportError
-from export.graph import IR_VERSION, check_graph
-from export.parity import Parity
-from export.to_onnx import candidate_of, load_trained
-from zoo.artifact import Artifact
-from zoo.golden import Golden
-from zoo.registry import get_spec
+from export.graph import IR_VERSION
 
-PRECISION = "int8"
-MOST_LOST = 0.0002  # of the metric, a fraction
 LARGEST = 127
 INT8, SCALE = "_int8", "_scale"  # of the names of a quantised weight's two parts
-GOLDEN_TOLERANCE = 0.01
+PRODUCTS = ("MatMul", "Gemm")
+
+Arrays = dict[str, np.ndarray]
+Axes = int | tuple[int, ...]
 
 
-def export_int8(run: Path, out: Path, data: Any = None) -> Artifact:
-    """Export a checkpoint's row form in int8, held against the fp32 graph on all rows.
+def weights_only(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with int8 weights that become float32 before they are used.
 
-    Args:
-        run: folder of a checkpoint.
-        out: folder that receives the artifact ``<model>-int8``.
-        data: the recipe's data, if at hand; read otherwise.
-
-    Raises:
-        ArtifactError: no checkpoint at ``run``, or ``out`` cannot be written.
-        ExportError: the model has no metric to be held to, or would lose too much of it.
+    ONNX Runtime multiplies with the scales when it loads the graph: DequantizeLinear, of which
+    TensorRT is given its own copy, it would run at every call.
     """
-    spec = get_spec(Artifact.load(run, verify=False).recipe["model"])
-    if spec.score is None:
-        raise ExportError(f"{spec.name} has no {PRECISION}: export it in fp32")
-    trained = load_trained(run, data)
-    forms = trained.forms
-    form = next(f for f in forms if forms[f].signature(trained.config).max_batch)
-    fp32 = candidate_of(trained, form)
-    name = f"{fp32.name}-{PRECISION}"
-    int8 = replace(fp32, name=name, graph=quantised(fp32, name), expected=None, raw=None)
-    before, after = _all_answers(fp32), _all_answers(int8)
-    held = {
-        "metric": f"test_{spec.metric}",
-        "fp32": spec.score(_logits(before), trained.data),
-        PRECISION: spec.score(_logits(after), trained.data),
-        "most_lost": MOST_LOST,
-        "size": int8.graph.ByteSize() / fp32.graph.ByteSize(),
-    }
-    _check_metric(name, held)
-    source = replace(trained.source(form), form=f"{form}-{PRECISION}", attachments={})
-    draft = graph_draft(source, int8, _parity(int8, before, after), _golden(int8))
-    draft = replace(draft, metrics={**draft.metrics, PRECISION: held})
-    return write_all([draft], out, trained.artifact)[0]
+    made = _named_copy(graph)
+    weights = {weight.name: weight for weight in made.graph.initializer}
+    axes: dict[str, Axes] = {}  # weight → along which a scale is over all
+    for node in made.graph.node:
+        if node.op_type == "Gather" and node.input[0] in weights:
+            if _is_table(node, weights[node.input[0]]):
+                axes[node.input[0]] = -1
+        elif node.op_type in PRODUCTS and node.input[1] in weights:
+            transposed = any(a.name == "transB" and a.i for a in node.attribute)
+            stacked = len(weights[node.input[1]].dims) - 2
+            if stacked >= 0:  # DequantizeLinear has scales along one axis: of stacks the columns
+                axes[node.input[1]] = -1 if transposed else (*range(stacked), -2)
+    for name, axis in axes.items():
+        _split(made.graph, weights[name], axis)
+    for position, node in enumerate(part for name in axes for part in _times_scale(name)):
+        made.graph.node.insert(position, node)
+    return made
 
 
-def quantised(fp32: Candidate, name: str) -> onnx.ModelProto:
-    """The graph with int8 weights.
+def dynamic(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with int8 weights, whose activations are quantised as they come."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    Args:
-        fp32: the graph as exported.
-        name: of the new one, for messages.
-
-    Raises:
-        ExportError: the result is no valid graph.
-    """
-    graph = onnx.ModelProto()
-    graph.CopyFrom(fp32.graph)
-    _quantise_tables(graph.graph)
-    _quantise_stacks(graph.graph)
-    with tempfile.TemporaryDirectory(prefix="leanzoo-int8-") as folder, _quiet():
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-
-        file = Path(folder) / "int8.onnx"
+    split = _named_copy(graph)
+    _quantise_tables(split.graph)
+    _quantise_stacks(split.graph)
+    with _files() as (_, made):
         quantize_dynamic(
-            graph,
-            file,
+            split,
+            made,
             op_types_to_quantize=["MatMul"],  # Gemm becomes one
             per_channel=True,
             reduce_range=True,  # 7 bits: with 8, sums overflow on processors without VNNI
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=_not_linear(graph.graph),
+            nodes_to_exclude=_not_linear(split.graph),
         )
-        made = onnx.load(file)
+        return _read(made)
+
+
+def static(graph: onnx.ModelProto, batches: Sequence[Arrays]) -> onnx.ModelProto:
+    """The graph with int8 weights and activations, as pairs of QuantizeLinear, DequantizeLinear.
+
+    Args:
+        graph: as exported.
+        batches: training rows, on which the ranges of activations are measured.
+    """
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+
+    class Rows(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._batches = iter(batches)
+
+        def get_next(self) -> Arrays | None:
+            return next(self._batches, None)
+
+    split = _named_copy(graph)
+    with _files() as (source, made):
+        onnx.save(split, source)
+        quantize_static(
+            source,
+            made,
+            Rows(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(PRODUCTS),
+            per_channel=True,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=_not_linear(split.graph),
+            extra_options={  # as TensorRT takes them
+                "ActivationSymmetric": True,
+                "WeightSymmetric": True,
+                "QuantizeBias": False,
+            },
+        )
+        return weights_only(_read(made))  # those that are looked up, and stacks of matrices
+
+
+def _named_copy(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy whose nodes all have names."""
+    made = onnx.ModelProto()
+    made.CopyFrom(graph)
+    for number, node in enumerate(made.graph.node):
+        node.name = node.name or f"{node.op_type}_{number}"
+    return made
+
+
+def _read(path: Path) -> onnx.ModelProto:
+    made = onnx.load(path)
     made.ir_version = IR_VERSION
     del made.graph.value_info[:]
-    check_graph(made, fp32.signature, name)
     return made
 
 
@@ -148,8 +174,8 @@ def _is_table(node: onnx.NodeProto, weight: onnx.TensorProto) -> bool:
     return axis == 0 and len(weight.dims) == 2 and weight.data_type == TensorProto.FLOAT
 
 
-def _split(graph: onnx.GraphProto, weight: onnx.TensorProto, axis: int) -> None:
-    """Replace a weight by its int8 numbers and their scales, one along ``axis``."""
+def _split(graph: onnx.GraphProto, weight: onnx.TensorProto, axis: int | tuple[int, ...]) -> None:
+    """Replace a weight by its int8 numbers and their scales, each over all along ``axis``."""
     values = numpy_helper.to_array(weight)
     scale = np.abs(values).max(axis=axis, keepdims=True) / LARGEST
     scale[scale == 0] = 1
@@ -175,55 +201,13 @@ def _not_linear(graph: onnx.GraphProto) -> list[str]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide the library's advice to prepare a model, which an exported one does not need."""
+def _files() -> Iterator[tuple[Path, Path]]:
+    """Two files for a library that reads and writes such; its advice is hidden."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)
     try:
-        yield
+        with tempfile.TemporaryDirectory(prefix="leanzoo-int8-") as folder:
+            yield Path(folder) / "before.onnx", Path(folder) / "after.onnx"
     finally:
         root.setLevel(level)
-
-
-def _all_answers(candidate: Candidate) -> Arrays:
-    """The graph's answers to all rows, in order."""
-    session, batch = open_session(candidate.graph), candidate.signature.max_batch
-    starts = range(0, candidate.n_rows, batch)
-    ids = (np.arange(start, min(start + batch, candidate.n_rows)) for start in starts)
-    return joined([ask(session, candidate.rows(part), candidate.name) for part in ids])
-
-
-def _golden(int8: Candidate) -> Golden:
-    """Rows, and the graph's own answers.
-
-    On a processor that differs in a float's last digit, a number may be rounded to the next of
-    its 256 steps: hence the tolerance.
-    """
-    rows = int8.rows(golden_ids(int8))
-    return Golden(rows, ask(open_session(int8.graph), rows, int8.name), GOLDEN_TOLERANCE)
-
-
-def _logits(answers: Arrays) -> np.ndarray:
-    """The output that the metric is computed from: logits where there are any, else the first."""
-    return next(
-        (answers[name] for name in ("logit", "logits") if name in answers),
-        next(iter(answers.values())),
-    )
-
-
-def _check_metric(name: str, held: dict[str, Any]) -> None:
-    change = held[PRECISION] - held["fp32"]
-    if not abs(change) <= MOST_LOST:
-        raise ExportError(
-            f"{name}: expected {held['metric']} within {MOST_LOST} of {held['fp32']:.5f}, measured "
-            f"{held[PRECISION]:.5f} ({change:+.5f}) at {held['size']:.0%} of the size: keep fp32"
-        )
-
-
-def _parity(candidate: Candidate, before: Arrays, after: Arrays) -> Parity:
-    """Differences from fp32; whether they matter, the metric says."""
-    differences = {key: float(np.abs(after[key] - before[key]).max()) for key in before}
-    first = candidate.signature.outputs[0].name
-    batches = (candidate.signature.max_batch,)
-    return Parity(candidate.n_rows, batches, differences[first], None, differences)

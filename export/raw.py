@@ -19,10 +19,11 @@ from export.candidate import (
     largest,
     open_session,
     some_ids,
-    tolerance_of,
 )
 from export.errors import ExportError
-from export.parity import BATCHES, CANDIDATES, ROWS, Parity
+from export.parity import BATCHES, CANDIDATES, ROWS
+from export.precision import FP32
+from export.report import Parity
 from export.vocabulary import (
     Vocabulary,
     empty_ids,
@@ -137,9 +138,10 @@ def check_raw(raw: RawNet) -> tuple[Parity, Parity]:
     n_rows, batches = len(np.unique(np.concatenate(asked))), tuple(dict.fromkeys(sizes))
     first = raw.signature.outputs[0].name
     differences = largest(answers)
+    near = (CLOSER * FP32.atol, CLOSER * FP32.rtol)
     return (
-        Parity(n_rows, batches, 0.0, 0.0, largest(ids)),
-        Parity(n_rows, batches, differences[first], CLOSER * tolerance_of(first), differences),
+        Parity(n_rows, batches, 0.0, largest(ids), 0.0, 0.0),
+        Parity(n_rows, batches, differences[first], differences, *near),
     )
 
 

@@ -25,14 +25,13 @@ from pathlib import Path
 
 from export.artifacts import LABELS_FILE, WARMUP
 from export.errors import ExportError
-from export.published import check_golden, published_steps, versions_of
-from export.triton_config import ENSEMBLE, config_of, to_text
+from export.published import SHARED, check_published, published_steps, versions_of
+from export.triton_config import CONFIG_FILE, ENSEMBLE, config_of, to_text
+from export.verify import verify
 from zoo.artifact import Artifact, ArtifactError, sha256_file
 from zoo.steps import STEPS_FILE, Step, steps_text
 
-CONFIG_FILE = "config.pbtxt"
 CARD_FILE = "card.md"
-SHARED = "shared"
 
 
 @dataclass(frozen=True)
@@ -86,14 +85,15 @@ def publish(folder: Path, repository: Path, card: str | None = None) -> Publishe
 
     Raises:
         ArtifactError: not an artifact, half-written or changed.
-        ExportError: not meant to be served, it answers its golden rows wrongly, a step of an
+        ExportError: not meant to be served, a gate fails when it is repeated, a step of an
             ensemble is not published, or the repository cannot be written; the repository is
             then as it was.
     """
     artifact = Artifact.load(folder)
     _check_servable(artifact)
-    steps = published_steps(artifact, repository)
-    check_golden(artifact, steps, repository)
+    asked = published_steps(artifact, repository)
+    verify(folder, asked)
+    steps = [one.step for one in asked]
     target = repository / artifact.model
     with _scratch(repository, artifact.model) as scratch:
         latest = max(versions_of(target), default=0)
@@ -106,23 +106,6 @@ def publish(folder: Path, repository: Path, card: str | None = None) -> Publishe
         else:
             os.rename(staged, target)
     return PublishedVersion(artifact.model, latest + 1, target / str(latest + 1), True)
-
-
-def check_published(target: Path) -> Artifact:
-    """Check the latest version of a published model and the files it shares with others.
-
-    Raises:
-        ArtifactError: no version, or the first file that is missing or was changed.
-    """
-    numbers = versions_of(target)
-    if not numbers:
-        raise ArtifactError(f"{target} has no version: publish the model")
-    artifact = Artifact.load(target / str(numbers[-1]))
-    for name, digest in artifact.metrics.get(SHARED, {}).items():
-        file = target / name
-        if not file.is_file() or sha256_file(file) != digest:
-            raise ArtifactError(f"{file} is missing or was changed; publish the model again")
-    return artifact
 
 
 def _check_servable(artifact: Artifact) -> None:

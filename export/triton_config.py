@@ -18,6 +18,7 @@ from zoo.artifact import Artifact
 from zoo.contract import Signature, TensorSpec
 from zoo.steps import Step
 
+CONFIG_FILE = "config.pbtxt"
 BACKEND = "onnxruntime"
 ENSEMBLE = "ensemble"  # a platform of Triton's
 LABELLED = "probabilities"

@@ -37,7 +37,7 @@ def test_exported_student_answers_on_cuda_as_on_the_cpu(tmp_path: Path) -> None:
     with Progress(disable=True) as bars:
         shop = distill.Workshop(tmp_path, "cpu", bars)
         result = distill.train(get_recipe("mlp-toy"), [2022], ["ffg2m"], False, shop)
-    for artifact in export_checkpoint(tmp_path / result["run"], None, tmp_path / "onnx"):
+    for artifact in export_checkpoint(tmp_path / result["run"], None, tmp_path / "onnx").artifacts:
         assert artifact.signature is not None
         rows = artifact.signature.sample(7)
         answers = [

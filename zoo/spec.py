@@ -15,7 +15,11 @@ import torch
 from torch import nn
 
 from zoo.contract import Signature
+from zoo.metrics import Metric
 from zoo.recipes import Recipe, from_table
+
+Arrays = dict[str, np.ndarray]
+Rows = tuple[Any, np.ndarray]  # data and ids, as an export's ``rows`` takes them
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,27 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Judge:
+    """What answers are worth: whether an exported graph may take the place of the trained model.
+
+    Attributes:
+        tested: (data) → all test rows.
+        training: (data) → training rows, on which the ranges of activations are measured.
+        targets: (data, ids) → what is known of those rows, by name, a row each.
+        quantities: (outputs by name, targets) → numbers by name, one per row.
+        metrics: name → metric of quantities.
+        block: consecutive rows that are no independent evidence, and are resampled together.
+    """
+
+    tested: Callable[[Any], Rows]
+    training: Callable[[Any], Rows]
+    targets: Callable[[Any, np.ndarray], Arrays]
+    quantities: Callable[[Arrays, Arrays], Arrays]
+    metrics: Mapping[str, Metric]
+    block: Callable[[Any], int] = lambda data: 1
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """What a model is.
 
@@ -90,7 +115,7 @@ class ModelSpec:
         lower: a lower value of ``metric`` is better.
         answers: (module, data) → logits, or quantiles, by row id, to which exact exports are held;
             None: they are held to ``wrap`` alone.
-        score: (logits by row id, data) → that metric of the test rows; None: no int8 is made.
+        judge: what answers to test rows are worth; None for models that are not served.
         also: prefix → data settings trained besides, for their metrics alone.
         finish: (module, data, recipe) → None, once the best weights are restored: what is fitted
             to validation rows afterwards, held in buffers.
@@ -115,7 +140,7 @@ class ModelSpec:
     exports: Mapping[str, Export]
     lower: bool = False
     answers: Callable[[Any, Any], torch.Tensor] | None = None
-    score: Callable[[np.ndarray, Any], float] | None = None
+    judge: Judge | None = None
     also: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     finish: Callable[[Any, Any, Recipe], None] | None = None
     baselines: Callable[[Any], dict[str, dict[str, float]]] | None = None

@@ -16,7 +16,8 @@ from rich.progress import Progress
 
 from tests.cli.conftest import Leanzoo, assert_one_line
 from zoo import distill
-from zoo.cli.deploy import export_recipe, publish_recipe
+from zoo.cli.convert import export_recipe
+from zoo.cli.deploy import publish_recipe
 from zoo.cli.own import changed
 from zoo.registry import draft_schema, get_recipe, get_spec, list_recipes
 

@@ -86,7 +86,7 @@ def exported(
     student: Path, data: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Artifact]:
     """The student's ONNX artifacts, by model name; to be left as they are."""
-    artifacts = export_checkpoint(student, None, tmp_path_factory.mktemp("onnx"), data)
+    artifacts = export_checkpoint(student, None, tmp_path_factory.mktemp("onnx"), data).artifacts
     return {artifact.model: artifact for artifact in artifacts}
 
 
@@ -138,5 +138,6 @@ def exported_clicks(
 ) -> dict[str, Artifact]:
     """All its artifacts, by model name; to be left as they are."""
     with registered(toy_ctr):
-        artifacts = export_checkpoint(clicks, None, tmp_path_factory.mktemp("clicks") / "onnx")
+        folder = tmp_path_factory.mktemp("clicks") / "onnx"
+        artifacts = export_checkpoint(clicks, None, folder).artifacts
     return {artifact.model: artifact for artifact in artifacts}

@@ -17,7 +17,8 @@ from export.errors import ExportError
 from export.graph import to_graph
 from export.parity import CANDIDATES, check, tiled
 from export.raw import RawNet, check_raw
-from export.to_onnx import candidate_of, export_checkpoint, load_trained
+from export.to_onnx import export_checkpoint
+from export.trained import Trained
 from zoo.artifact import Artifact
 from zoo.contract import Signature, TensorSpec
 from zoo.golden import Golden
@@ -27,8 +28,8 @@ from zoo.steps import read_steps
 @pytest.fixture(scope="module")
 def candidates(clicks: Path) -> dict[str, Candidate]:
     """Both forms, as the gates see them."""
-    trained = load_trained(clicks)
-    return {form: candidate_of(trained, form) for form in ("rows", "rank")}
+    trained = Trained(clicks)
+    return {form: trained.candidate(form) for form in ("rows", "rank")}
 
 
 def wrapped(candidate: Candidate, wrap: Any) -> Candidate:
@@ -199,7 +200,7 @@ def test_real_rows_that_do_not_fit_fail(candidates: dict[str, Candidate]) -> Non
 
 
 def test_only_the_forms_asked_for_are_written(clicks: Path, tmp_path: Path) -> None:
-    artifacts = export_checkpoint(clicks, ["rank"], tmp_path)
+    artifacts = export_checkpoint(clicks, ["rank"], tmp_path).artifacts
     assert [a.model for a in artifacts] == [
         "toy-clicks-rank",
         "toy-clicks-rank-encode",

@@ -22,7 +22,8 @@ from export.errors import ExportError
 from export.parity import check
 from export.published import check_golden
 from export.repository import publish
-from export.to_onnx import candidate_of, export_checkpoint, load_trained
+from export.to_onnx import export_checkpoint
+from export.trained import Trained
 from export.triton_config import config_of
 from serving.local import Local
 from zoo import checkpoint, registry
@@ -136,12 +137,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def candidate(run: Path) -> Candidate:
-    return candidate_of(load_trained(run), "rows")
+    return Trained(run).candidate("rows")
 
 
 @pytest.fixture(scope="module")
 def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return export_checkpoint(run, None, tmp_path_factory.mktemp("onnx"))[0]
+    return export_checkpoint(run, None, tmp_path_factory.mktemp("onnx")).artifacts[0]
 
 
 def test_no_answers_are_needed_and_silent_rows_pass(candidate: Candidate) -> None:
@@ -249,13 +250,13 @@ def test_other_forms_may_have_other_outputs(run: Path, monkeypatch: pytest.Monke
     )
     two = replace(SPEC, exports={"rows": rows, "means": other})
     monkeypatch.setattr("export.to_onnx.get_spec", lambda name: two)
-    artifacts = export_checkpoint(run, None, run.parent / "two")
+    artifacts = export_checkpoint(run, None, run.parent / "two").artifacts
     assert [artifact.model for artifact in artifacts] == ["toy-forecast", "toy-forecast-means"]
 
 
 def test_axis_of_one_channel_stays_free(run: Path, tmp_path: Path) -> None:
     """torch takes an axis of one entry for a constant; the example is widened."""
-    (artifact,) = export_checkpoint(run, None, tmp_path, data(channels=1))
+    (artifact,) = export_checkpoint(run, None, tmp_path, data(channels=1)).artifacts
     graph = onnx.load(artifact.path / "model.onnx").graph
     assert [dim.dim_param for dim in graph.input[0].type.tensor_type.shape.dim][1] == "channels"
 
@@ -276,7 +277,7 @@ def test_golden_rows_are_held_to_the_unit_of_the_series(exported: Artifact) -> N
 
 
 def test_published_and_asked_with_what_is_missing(exported: Artifact, tmp_path: Path) -> None:
-    check_golden(exported, (), tmp_path)
+    check_golden(exported, ())
     publish(exported.path, tmp_path / "models")
     with Local(tmp_path / "models") as local:
         asked = histories()[4:7, :2]

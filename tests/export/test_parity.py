@@ -189,7 +189,7 @@ def test_unknown_form_is_refused(student: Path, data: Any, tmp_path: Path) -> No
 def test_teacher_passes(runs: Path, result: dict[str, Any], data: Any, tmp_path: Path) -> None:
     assert "teacher" in result["metrics"]
     (run,) = runs.glob("gcn-toy-*")
-    whole, blocks = export_checkpoint(run, ["whole", "blocks"], tmp_path, data)
+    whole, blocks = export_checkpoint(run, ["whole", "blocks"], tmp_path, data).artifacts
     assert (whole.model, blocks.model) == ("gcn-toy", "gcn-toy-blocks")
     assert whole.metrics["parity"]["batches"] == (600,)
     assert blocks.metrics["parity"]["batches"] == (1, 2, 3, 7, 64)

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from zoo import metrics
 from zoo.contract import Signature, TensorSpec
+from zoo.metrics import Metric
 from zoo.recipes import Recipe
-from zoo.spec import Export, ModelSpec, Objective
+from zoo.spec import Export, Judge, ModelSpec, Objective
 
 ROWS = 1200
 REQUEST = {"user": 40, "hour": 24}  # field → how many values it has
@@ -205,6 +207,19 @@ def auc(logits: np.ndarray, data: Data) -> float:
     return float(above.mean())
 
 
+def every(data: Data) -> tuple[Data, np.ndarray]:
+    return data, np.arange(ROWS)
+
+
+JUDGE = Judge(
+    tested=every,
+    training=every,
+    targets=lambda data, ids: {"y": data.y[ids]},
+    quantities=lambda outputs, targets: {"logit": outputs["logit"].ravel(), **targets},
+    metrics={"auc": Metric(metrics.auc("logit", "y"), "auc")},
+)
+
+
 def _untrained(*_: Any) -> Objective:
     raise NotImplementedError("its weights are drawn")
 
@@ -232,7 +247,7 @@ MODELS = [
             "rows": Export("ids of rows", rows_signature, Rows, rows, raw=raw_rows),
             "rank": Export("one request's candidates", rank_signature, Rank, rank, raw=raw_rank),
         },
-        score=auc,
+        judge=JUDGE,
     )
 ]
 DATASETS = ("toy-clicks",)

@@ -33,5 +33,5 @@ def test_graphs_pass_the_gates(spec, tmp_path):
     for weights in (*model.parameters(), *skips):  # none at zero, or what it multiplies is nothing
         torch.nn.init.normal_(weights, std=0.1)
     checkpoint.save(tmp_path / "run", model, model.config, recipe, {}, series.attachments, {})
-    exported = export_checkpoint(tmp_path / "run", None, tmp_path / "out", series)
+    exported = export_checkpoint(tmp_path / "run", None, tmp_path / "out", series).artifacts
     assert len(exported) == len(spec.exports)

@@ -37,7 +37,10 @@ def version(
         print(context.get_help())
 
 
-VERBS = ("zoo.cli.learn", "zoo.cli.deploy", "zoo.cli.ask", "zoo.cli.foresee", "zoo.cli.measure")
+VERBS = (
+    *("zoo.cli.learn", "zoo.cli.convert", "zoo.cli.deploy"),
+    *("zoo.cli.ask", "zoo.cli.foresee", "zoo.cli.measure"),
+)
 
 
 def main() -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from zoo.cli.convert import export_recipe
 from zoo.cli.demo_asks import serve_and_ask
-from zoo.cli.deploy import export_recipe, publish_recipe
+from zoo.cli.deploy import publish_recipe
 from zoo.cli.options import progress, stderr
 from zoo.cli.tables import with_unit
 
@@ -44,9 +45,10 @@ def run_demo(name: str, repository: Path, runs: Path, threads: int) -> dict[str,
     _say(f"{name} 1/5: train {recipe.model} on {recipe.dataset}, and its teacher")
     trained = _train(recipe, runs, threads)
     _say(f"{name} 2/5: export to ONNX and compare with the trained model")
-    exports = export_recipe(name, runs)
+    exports = export_recipe(name, runs).artifacts
     _say(f"{name} 3/5: publish into {repository}")
-    versions = {one.model: one.version for one in publish_recipe(name, runs, repository)}
+    published = publish_recipe(name, runs, repository)
+    versions = {one["model"]: one["version"] for one in published}
     _say(f"{name} 4/5: serve with Triton and ask")
     served = serve_and_ask(exports, recipe, repository)
     _say(f"{name} 5/5: measure student and teacher")

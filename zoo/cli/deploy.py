@@ -1,15 +1,16 @@
-"""Verbs from a trained model to a server: export, publish, serve."""
+"""Verbs from exported graphs to a server: publish, serve."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo.cli.app import app, emit
+from zoo.cli.convert import EXPORTS
 from zoo.cli.options import (
     REPOSITORY,
     RUNS,
@@ -24,135 +25,103 @@ from zoo.cli.options import (
 
 if TYPE_CHECKING:
     from serving.triton import Triton
-    from zoo.artifact import Artifact
-
-EXPORTS = "onnx"
-FP32, INT8 = "fp32", "int8"
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
 
 
 @app.command()
-def export(
-    recipe: RecipeName,
-    forms: Annotated[
-        str | None, typer.Option(help="Forms to export, such as dense,sparse; default: all.")
-    ] = None,
-    precision: Annotated[
-        str, typer.Option(help="Click models: fp32,int8 adds the row form with int8 weights.")
-    ] = FP32,
-    runs: Runs = RUNS,
-    json: Json = False,
-) -> None:
-    """Export a trained student to ONNX, through the parity gate.
-
-    1,000 real rows, or all there are, at batches 1, 2, 3, 7 and max must give the trained model's
-    answers, and raw values those of their ids; int8 must keep the test metric. Nothing is written
-    otherwise.
-    """
-    chosen = forms.split(",") if forms else None
-    artifacts = export_recipe(recipe, runs, chosen, precision.split(","))
-    if not chosen and FP32 in precision:
-        _say_unsuited(recipe, artifacts)
-    rows = [{"model": a.model, "artifact": str(a.path), **a.metrics} for a in artifacts]
-    if json:
-        return emit({"recipe": recipe, "exports": rows})
-    for row in rows:
-        stdout().print(f"{row['model']}  {row['artifact']}", highlight=False)
-        parity, held = row["parity"], row.get(INT8)
-        found = f"  parity: {parity['rows']} rows, max |Δ| {parity['max_abs_diff']:.1e}"
-        if held:
-            found += f", {held['metric']} {held[INT8]:.4f} (fp32 {held['fp32']:.4f})"
-            found += f" at {100 * held['size']:.0f} % of the size"
-        if "p50_batch1_us" in row:  # of what is served
-            found += f"; batch 1 in process: {row['p50_batch1_us']:.0f} µs p50"
-        stdout().print(found, highlight=False)
-    return None
-
-
-def _say_unsuited(recipe: str, artifacts: list[Artifact]) -> None:
-    """Say which forms a model has not, and what they are for."""
-    from zoo.registry import get_spec
-
-    made = {artifact.metrics["form"] for artifact in artifacts}
-    for form, known in get_spec(artifacts[0].recipe["model"]).exports.items():
-        if known.served and form not in made:
-            line = f"{recipe} has no form '{form}', which is for {known.doc}"
-            stderr().print(line, highlight=False, soft_wrap=True)
-
-
-def export_recipe(
-    name: str, runs: Path, forms: list[str] | None = None, precisions: Sequence[str] = (FP32,)
-) -> list[Artifact]:
-    """Export the student that ``train`` chose.
-
-    Args:
-        name: of its recipe.
-        runs: folder of checkpoints and exports.
-        forms: None for all.
-        precisions: ``fp32``, which all forms have, and ``int8``, which the row form has.
-
-    Raises:
-        ExportError: an unknown precision, or forms that no precision asked for has.
-    """
-    from export.errors import ExportError
-    from export.quantize import export_int8
-    from export.to_onnx import export_checkpoint
-    from zoo.results import result_of
-
-    if wrong := [one for one in precisions if one not in (FP32, INT8)]:
-        raise ExportError(f"precision is '{wrong[0]}': expected {FP32}, {INT8} or both")
-    if forms and FP32 not in precisions:
-        raise ExportError(f"{INT8} is of the row form alone: leave out --forms, or add {FP32}")
-    run, out = runs / result_of(runs, name)["run"], runs / name / EXPORTS
-    with progress() as bars:
-        bars.add_task(f"{name} export", total=None)
-        int8 = [export_int8(run, out)] if INT8 in precisions else []  # may fail for its metric
-        fp32 = export_checkpoint(run, forms, out) if FP32 in precisions else []
-        return [*fp32, *int8]
-
-
-@app.command()
 def publish(
     recipe: RecipeName,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="Publish this one; default: of those exported, the fastest here."),
+    ] = None,
+    sign: Annotated[
+        Path | None, typer.Option(help="Private key (PEM) that signs every new version.")
+    ] = None,
     repository: Repository = REPOSITORY,
     runs: Runs = RUNS,
     json: Json = False,
 ) -> None:
-    """Publish a recipe's exports as new versions; identical content stays the version it is."""
-    published = [vars(version) for version in publish_recipe(recipe, runs, repository)]
-    for version in published:
-        version["path"] = str(version["path"])
+    """Publish a recipe's exports as new versions; identical content stays the version it is.
+
+    Every check of an artifact is repeated first. Of several precisions the fastest is published,
+    asked here for one row at a time, in turns; one that is less precise must take less than 95 %
+    of the time of every more precise one. What was chosen among is said.
+    """
+    published = publish_recipe(recipe, runs, repository, precision, sign)
     if json:
         return emit({"recipe": recipe, "published": published})
     for version in published:
         state = "published" if version["changed"] else "unchanged"
-        stdout().print(f"{version['model']} version {version['version']} {state}", highlight=False)
+        line = f"{version['model']} version {version['version']} {state}, {version['precision']}"
+        stdout().print(line, highlight=False)
+        for one in version["variants"] if len(version["variants"]) > 1 else ():
+            said = one["refused"] or _measured(one)
+            stdout().print(f"  {one['precision']}: {said}", highlight=False, soft_wrap=True)
     return None
 
 
-def publish_recipe(name: str, runs: Path, repository: Path) -> list[Any]:
+def _measured(variant: dict[str, Any]) -> str:
+    size = f"{variant['size_bytes'] / 1e6:.2f} MB"
+    return f"{variant['p50_us']:.1f} µs, {size}" if variant["p50_us"] is not None else size
+
+
+def publish_recipe(
+    name: str,
+    runs: Path,
+    repository: Path,
+    precision: str | None = None,
+    key: Path | None = None,
+) -> list[dict[str, Any]]:
     """Publish every export of a recipe, each with its model card.
+
+    Args:
+        name: of the recipe.
+        runs: folder of checkpoints and exports.
+        repository: that receives the versions.
+        precision: of all; None for the fastest of each form.
+        key: private key that signs the versions; None for none.
+
+    Returns:
+        Of each ``model``, ``version``, ``path``, ``changed``, ``precision`` and ``variants``.
 
     Raises:
         ArtifactError: not exported, or one export is of an earlier training than the latest.
+        ExportError: not exported in that precision, or a gate fails when it is repeated.
     """
     from export.card import card
+    from export.choice import choose_all
     from export.repository import publish_all
+    from export.signing import sign
     from zoo.artifact import Artifact, ArtifactError
     from zoo.results import result_of
 
-    folders = sorted(p.parent for p in (runs / name / EXPORTS).glob("*/artifact.json"))
-    if not folders:
+    choices = {one.model: one for one in choose_all(runs / name / EXPORTS, precision)}
+    if not choices:
         raise ArtifactError(f"'{name}' is not exported yet: run 'leanzoo export {name}'")
     result = result_of(runs, name)
     trained = Artifact.load(runs / result["run"], verify=False).digest
-    for folder in folders:
-        if Artifact.load(folder, verify=False).parents.get("checkpoint") != trained:
+    for choice in choices.values():
+        if choice.artifact.parents.get("checkpoint") != trained:
             raise ArtifactError(
-                f"{folder} was exported from an earlier training: export it again, or remove it"
+                f"{choice.artifact.path} was exported from an earlier training: export it again, "
+                "or remove it"
             )
-    return publish_all(folders, repository, lambda artifact: card(result, artifact))
+    folders = [choice.artifact.path for choice in choices.values()]
+    published = publish_all(folders, repository, lambda artifact: card(result, artifact))
+    if key is not None:
+        for version in published:
+            sign(version.path, key)
+    return [
+        {
+            **vars(version),
+            "path": str(version.path),
+            "precision": choices[version.model].artifact.metrics["precision"],
+            "variants": [vars(one) for one in choices[version.model].variants],
+        }
+        for version in published
+    ]
 
 
 @app.command()

@@ -11,6 +11,7 @@ from zoo.families.ctr import data, forms, problem
 from zoo.families.ctr.data import DATASETS, OWN_OPTIONS, describe, own_settings
 from zoo.families.ctr.draft import draft
 from zoo.families.ctr.ensemble import KINDS, CTREnsemble, EnsembleConfig
+from zoo.families.ctr.judge import JUDGE
 from zoo.families.ctr.losses import DistillConfig
 from zoo.spec import Export, ModelSpec
 
@@ -48,7 +49,7 @@ def _spec(
         evaluate=problem.evaluate,
         metric="auc",
         exports=exports,
-        score=problem.score,
+        judge=JUDGE,
     )
 
 

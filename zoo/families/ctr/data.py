@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 from collections.abc import Mapping, Sequence
@@ -99,6 +100,12 @@ class CTRData:
     def n_rows(self) -> int:
         """Rows of the test part: those that can be asked about."""
         return len(self.parts["test"].y)
+
+    def with_test(self, part: Part) -> CTRData:
+        """The same log with other encoded rows in the place of the test part's."""
+        other = copy.copy(self)
+        other.parts = {**self.parts, "test": part}
+        return other
 
     def raw(self, ids: np.ndarray) -> dict[str, np.ndarray]:
         """Test rows as they stood in the log.

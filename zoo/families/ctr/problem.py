@@ -110,11 +110,6 @@ def answers(model: nn.Module, data: Any) -> torch.Tensor:
     return logits_of(model, data.parts["test"])
 
 
-def score(logits: np.ndarray, data: Any) -> float:
-    """AUC on the test part of logits by row id. Shapes: (rows,) or (rows, 1)."""
-    return metrics.auc(logits.reshape(-1), np.asarray(data.parts["test"].y))
-
-
 def evaluate(model: nn.Module, data: Any) -> dict[str, float]:
     """Ranking, likelihood and calibration on validation and test part."""
     return {

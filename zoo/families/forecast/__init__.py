@@ -14,6 +14,7 @@ from zoo.families.forecast import (
     gpd,
     gpd_forms,
     gpd_problem,
+    judge,
     linear,
     patchtst,
     paths,
@@ -59,6 +60,7 @@ def _spec(
         metric="mse",
         lower=True,
         exports=exports,
+        judge=judge.JUDGE,
         finish=problem.finish,
         baselines=baselines,
     )
@@ -106,6 +108,7 @@ MODELS = [
         outputs=gpd_problem.outputs,
         answers=None,
         evaluate=gpd_problem.evaluate,
+        judge=judge.PATHS_JUDGE,
         finish=gpd_problem.finish,
         baselines=gpd_problem.baselines,
         forecast=paths.forecast_paths,

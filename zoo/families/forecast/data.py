@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 from collections.abc import Sequence
@@ -113,6 +114,13 @@ class ForecastData:
     def n_rows(self) -> int:
         """Test windows that can be asked about."""
         return len(self.asked)
+
+    def asked_of(self, part: str) -> ForecastData:
+        """The same series, of which all windows of a part can be asked about."""
+        other = copy.copy(self)
+        other.parts = {**self.parts, "test": self.parts[part]}
+        other.asked = np.arange(len(self.parts[part]))
+        return other
 
     def _facts(self, table: Table) -> dict[str, Any]:
         series = table.series

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.families.graph_mlp import data, forms, model, problem, setting, teacher
+from zoo.families.graph_mlp.judge import JUDGE
 from zoo.families.graph_mlp.losses import DistillConfig
 from zoo.spec import ModelSpec
 
@@ -46,6 +47,7 @@ MODELS = [
         evaluate=problem.evaluate_student,
         metric="accuracy",
         exports=forms.STUDENT_FORMS,
+        judge=JUDGE,
         also=ALSO,
     ),
     _teacher(teacher.GCNConfig, "Graph convolutional network (Kipf & Welling 2017)."),

@@ -1,0 +1,216 @@
+"""ONNX → TensorRT: one builder, for ``tensorrt_rtx`` and ``tensorrt`` alike.
+
+TensorRT-RTX builds engines for a GPU architecture ahead of time, without a GPU; TensorRT builds
+plans on the GPU that will run them. Precision is the graph's own: the network is strongly typed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from export.errors import ExportError
+from zoo.contract import Signature, near
+
+RTX, PLAN = "rtx", "plan"
+MODULES = {RTX: "tensorrt_rtx", PLAN: "tensorrt"}
+EXTRAS = {RTX: "tensorrt-rtx", PLAN: "gpu"}
+SMS = (75, 80, 86, 89, 120, 121)  # that TensorRT-RTX builds for
+USUAL, MOST = 32, 1024  # entries of an axis that has no bound of its own
+
+Profile = dict[str, tuple[Sequence[int], Sequence[int], Sequence[int]]]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A built engine.
+
+    Attributes:
+        sm: architecture, such as 89.
+        content: its bytes.
+        build_s: seconds that it took.
+    """
+
+    sm: int
+    content: bytes
+    build_s: float
+
+
+def load_tensorrt(flavour: str) -> ModuleType:
+    """The module that builds one flavour of engines.
+
+    Raises:
+        ExportError: an unknown flavour, its package is not installed, or it needs a GPU.
+    """
+    if flavour not in MODULES:
+        raise ExportError(f"unknown kind of engine '{flavour}': {near(flavour, MODULES)}")
+    if flavour == PLAN:
+        _check_gpu()
+    try:
+        return importlib.import_module(MODULES[flavour])
+    except ImportError as error:
+        extra = EXTRAS[flavour]
+        raise ExportError(
+            f"{MODULES[flavour]} cannot be imported ({error}): run pip install '.[{extra}]'"
+        ) from None
+
+
+def _check_gpu() -> None:
+    """A plan is built on the GPU that runs it."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise ExportError(
+            "no NVIDIA GPU is seen here, and TensorRT builds a plan on the GPU that runs it: "
+            f"use a machine with one, or '--tensorrt {RTX}', which builds engines without"
+        )
+
+
+def present_sm() -> int:
+    """The architecture of this machine's GPU."""
+    import torch
+
+    major, minor = torch.cuda.get_device_capability()
+    return 10 * major + minor
+
+
+def profile_of(signature: Signature) -> Profile:
+    """Least, usual and most entries of every input's axes.
+
+    A batch has 1 to ``max_batch`` rows; any other axis of free size 1 to ``MOST`` entries.
+    """
+    sizes = (1, USUAL, MOST)
+    rows = (1, min(USUAL, signature.max_batch), signature.max_batch)
+    profile: Profile = {}
+    for spec in signature.inputs:
+        shapes = [
+            [*([rows[k]] if signature.max_batch else []), *(_entries(spec.shape, sizes[k]))]
+            for k in range(3)
+        ]
+        profile[spec.name] = (shapes[0], shapes[1], shapes[2])
+    return profile
+
+
+def _entries(shape: Sequence[int | str], free: int) -> list[int]:
+    return [free if isinstance(axis, str) else axis for axis in shape]
+
+
+def build_engine(
+    tensorrt: Any, graph: onnx.ModelProto, profile: Profile, sm: int | None, name: str
+) -> Engine:
+    """Build an engine.
+
+    Args:
+        tensorrt: the module, see ``load_tensorrt``.
+        graph: to be built.
+        profile: sizes of its inputs.
+        sm: architecture it is for; None for that of this machine's GPU.
+        name: of the model, for messages.
+
+    Raises:
+        ExportError: an operator that TensorRT does not build; which node it is, and why.
+    """
+    log = _logger(tensorrt)
+    builder = tensorrt.Builder(log)
+    flag = tensorrt.NetworkDefinitionCreationFlag.STRONGLY_TYPED
+    network = builder.create_network(1 << int(flag))
+    _parse(tensorrt, network, log, dequantised(graph), name)
+    config = builder.create_builder_config()
+    if sm is not None:
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(getattr(tensorrt.ComputeCapability, f"SM{sm}"), 0)
+    sizes = builder.create_optimization_profile()
+    for tensor, shapes in profile.items():
+        sizes.set_shape(tensor, *shapes)
+    config.add_optimization_profile(sizes)
+    began = time.perf_counter()
+    content = builder.build_serialized_network(network, config)
+    if content is None:
+        raise ExportError(
+            f"TensorRT cannot build {name}: {_first(log.errors)}; keep it in ONNX Runtime"
+        )
+    return Engine(sm or present_sm(), bytes(content), round(time.perf_counter() - began, 3))
+
+
+def _parse(tensorrt: Any, network: Any, log: Any, graph: onnx.ModelProto, name: str) -> None:
+    parser = tensorrt.OnnxParser(network, log)
+    with tempfile.TemporaryDirectory(prefix="leanzoo-tensorrt-") as folder:
+        file = Path(folder) / "model.onnx"
+        file.write_bytes(graph.SerializeToString())
+        parsed = parser.parse_from_file(str(file))
+    if parsed:
+        return
+    errors = [parser.get_error(k) for k in range(parser.num_errors)]
+    found = next((one for one in errors if one.node_operator()), None)
+    if found is None:
+        raise ExportError(
+            f"TensorRT cannot build {name}: {_first([one.desc() for one in errors])}; keep it in "
+            "ONNX Runtime"
+        )
+    raise ExportError(
+        f"TensorRT cannot build {name}: node '{found.node_name()}' ({found.node_operator()}): "
+        f"{_first([found.desc()])}; keep it in ONNX Runtime"
+    )
+
+
+def _first(texts: Sequence[str]) -> str:
+    """The first line of what was said; of an operator that it does not know it says 'false'."""
+    lines = [line.strip() for text in texts for line in text.splitlines() if line.strip()]
+    return "not one that it builds" if lines[:1] in ([], ["false"]) else lines[0]
+
+
+def _logger(tensorrt: Any) -> Any:
+    """Keeps errors, and says nothing."""
+
+    class Logger(tensorrt.ILogger):
+        def __init__(self) -> None:
+            tensorrt.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity <= tensorrt.ILogger.ERROR:
+                self.errors.append(message)
+
+    return Logger()
+
+
+def dequantised(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with DequantizeLinear in the place of an int8 weight's Cast and Mul.
+
+    It is the same product. TensorRT has int8 numbers in front of no other node.
+    """
+    made = onnx.ModelProto()
+    made.CopyFrom(graph)
+    weights = {weight.name: weight for weight in made.graph.initializer}
+    casts = {
+        node.output[0]: node
+        for node in made.graph.node
+        if node.op_type == "Cast" and _is_int8(weights.get(node.input[0]))
+    }
+    for node in list(made.graph.node):
+        if node.op_type == "Mul" and node.input[0] in casts and node.input[1] in weights:
+            cast, scale = casts[node.input[0]], weights[node.input[1]]
+            if sum(size > 1 for size in scale.dims) > 1:
+                continue  # scales along two axes, which DequantizeLinear has not
+            axis = next((k for k, size in enumerate(scale.dims) if size > 1), 0)
+            flat = numpy_helper.to_array(scale).reshape(-1)
+            scale.CopyFrom(numpy_helper.from_array(flat, scale.name))
+            parts = [cast.input[0], scale.name]
+            name = f"{cast.input[0]}_DequantizeLinear"
+            made_of = helper.make_node("DequantizeLinear", parts, node.output, name, axis=axis)
+            node.CopyFrom(made_of)
+            made.graph.node.remove(cast)
+    return made
+
+
+def _is_int8(weight: onnx.TensorProto | None) -> bool:
+    return weight is not None and weight.data_type == TensorProto.INT8

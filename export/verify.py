@@ -1,0 +1,194 @@
+"""The gates again, from an artifact's files alone: what was checked when it was made still holds.
+
+files    every file is the one that was written, and of a kind that is safe to read
+graph    valid, self-contained, with its signature's tensors and axes and the reported operators
+numeric  the kept rows are answered as recorded, at several batch sizes
+task     and are worth what was recorded
+golden   as whoever serves it asks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from export.artifacts import MODEL_FILE
+from export.candidate import CLOSER, Arrays, answer_in, compare, open_session
+from export.engines import KIND, check_engines
+from export.errors import ExportError
+from export.evidence import ROWS_FILE, Evidence, answered, read_evidence
+from export.graph import facts_of
+from export.onnx_file import load_graph
+from export.parity import BATCHES
+from export.precision import PRECISIONS, ROUNDING, Precision
+from export.published import (
+    Asked,
+    check_golden,
+    check_published,
+    exported_steps,
+    published_steps,
+)
+from export.report import read_report
+from export.trial import worth
+from export.triton_config import CONFIG_FILE
+from zoo.artifact import Artifact, ArtifactError
+from zoo.contract import Signature
+from zoo.registry import get_spec
+
+ROWS_OF_BATCHES = 42  # divisible by every batch size
+
+
+@dataclass(frozen=True)
+class Verified:
+    """An artifact of which every check was repeated.
+
+    Attributes:
+        model, path: of the artifact.
+        checks: what was checked → what was found, in a few words.
+    """
+
+    model: str
+    path: Path
+    checks: dict[str, str] = field(default_factory=dict)
+
+
+def verify_all(
+    root: Path, advance: Callable[[str, int], None] = lambda _, __: None
+) -> list[Verified]:
+    """Verify an artifact, a folder of artifacts, or a model repository.
+
+    Args:
+        root: the folder.
+        advance: is told what is verified next, and of how many.
+
+    Raises:
+        ArtifactError, ExportError: the first check that fails.
+    """
+    if (root / "artifact.json").is_file():
+        return [verify(root)]
+    models = sorted(p.parent for p in root.glob(f"*/{CONFIG_FILE}") if p.parent.name[0] != ".")
+    served = [model for model in models if any(model.glob("*/artifact.json"))]
+    folders = sorted(p.parent for p in root.glob("**/artifact.json"))
+    if not folders:
+        raise ArtifactError(f"{root} holds no artifact: name the folder of one, or a repository")
+    found = []
+    for folder in served or folders:
+        advance(folder.name, len(served or folders))
+        if served:
+            one = check_published(folder)
+            found.append(verify(one.path, published_steps(one, root)))
+        else:
+            found.append(verify(folder))
+    return found
+
+
+def verify(folder: Path, steps: Sequence[Asked] | None = None) -> Verified:
+    """Repeat the checks of one artifact.
+
+    Args:
+        folder: of the artifact.
+        steps: that it asks if it is an ensemble; by default those beside it.
+
+    Raises:
+        ArtifactError: files that are missing, changed, or not to be trusted.
+        ExportError: a gate that fails.
+    """
+    artifact = Artifact.load(folder)
+    found = Verified(artifact.model, folder, {"files": f"{len(artifact.files)} as written"})
+    if artifact.kind == KIND:
+        said = check_engines(folder)
+        sms = ", ".join(f"SM {one['sm']}" for one in said["engines"])
+        found.checks["engines"] = f"{said['flavour']} {said['version']}, {sms}, of this graph"
+    if artifact.signature is None:
+        return found
+    if artifact.kind != KIND and MODEL_FILE in artifact.files:
+        _verify_graph(artifact, artifact.signature, found)
+    if artifact.metrics.get("served"):
+        check_golden(artifact, exported_steps(artifact) if steps is None else steps)
+        found.checks["golden"] = "as recorded"
+    return found
+
+
+def _verify_graph(artifact: Artifact, signature: Signature, found: Verified) -> None:
+    graph, report = load_graph(artifact), read_report(artifact.path)
+    if facts_of(graph)["ops"] != report["check"]["ops"]:
+        raise ExportError(
+            f"{artifact.path / MODEL_FILE} has other operators than its report says: export again"
+        )
+    found.checks["graph"] = f"{sum(report['check']['ops'].values())} nodes"
+    if ROWS_FILE not in artifact.files:
+        return
+    precision = _precision(artifact, graph)
+    evidence, session = read_evidence(artifact.path), open_session(graph)
+    signature.check(_one(evidence, signature))
+    answers = _verify_numbers(artifact, session, evidence, precision)
+    found.checks["numeric"] = f"{evidence.rows} kept rows"
+    found.checks["task"] = _verify_worth(artifact, answers, evidence, report, precision)
+
+
+def _precision(artifact: Artifact, graph: onnx.ModelProto) -> Precision:
+    """What the graph's file says, which is what the artifact must say too."""
+    written = {one.key: one.value for one in graph.metadata_props}.get("leanzoo.precision", "")
+    said = artifact.metrics.get("precision")
+    if said not in PRECISIONS or said != written:
+        raise ExportError(
+            f"{artifact.path} says that it is {said}, its graph '{written}': expected the same; "
+            "export it again"
+        )
+    return PRECISIONS[said]
+
+
+def _one(evidence: Evidence, signature: Signature) -> Arrays:
+    """One request of the rows."""
+    most = signature.max_batch
+    return {name: a[: most or None] if most else a[0] for name, a in evidence.inputs.items()}
+
+
+def _verify_numbers(
+    artifact: Artifact, session: Any, evidence: Evidence, precision: Precision
+) -> Arrays:
+    """Hold answers against those recorded, and a row beside few others against it beside many.
+
+    A graph that is not near the trained model is held against its own answers, as it gave them
+    on the processor that it was exported on.
+    """
+    signature, name, unit = artifact.signature, artifact.model, evidence.unit
+    assert signature is not None
+    answers = answered(evidence, session, signature, name)
+    bound = precision
+    if not precision.near:
+        bound = replace(precision, atol=precision.golden, rtol=precision.golden)
+    compare(f"{name}: kept rows", answers, evidence.outputs, 1, unit, bound)
+    for batch in BATCHES if signature.max_batch else ():
+        few = {key: array[:ROWS_OF_BATCHES] for key, array in evidence.inputs.items()}
+        found = answer_in(session, few, batch, what := f"{name}: kept rows at batch {batch}")
+        whole = {key: array[:ROWS_OF_BATCHES] for key, array in answers.items()}
+        near = None if unit is None else unit[:ROWS_OF_BATCHES]
+        compare(what, found, whole, CLOSER, near, precision)
+    return answers
+
+
+def _verify_worth(
+    artifact: Artifact,
+    answers: Arrays,
+    evidence: Evidence,
+    report: Mapping[str, Any],
+    precision: Precision,
+) -> str:
+    judge = get_spec(artifact.recipe["model"]).judge
+    kept = (report["task"] or {}).get("kept")
+    if judge is None or not kept:
+        raise ExportError(f"{artifact.path} was not judged on its test set: export it again")
+    found = worth(judge, answers, evidence.targets)
+    for name, metric in judge.metrics.items():
+        size = abs(kept[name]) if metric.kind == "relative" else 1
+        if not abs(found[name] - kept[name]) <= (precision.lost[metric.kind] + ROUNDING) * size:
+            raise ExportError(
+                f"{artifact.model}: expected {name} {kept[name]:.5f} of its {kept['rows']} kept "
+                f"rows, measured {found[name]:.5f}: export it again"
+            )
+    return ", ".join(f"{name} {value:.4f}" for name, value in found.items())
