@@ -96,26 +96,29 @@ def compare(
     """
     found = {}
     for name, right in expected.items():
-        given, expecting = answer[name], f"{what}: expected {name}"
+        given, expecting = answer[name], f"{what}: expected"
         if given.shape != right.shape:
-            raise ExportError(f"{expecting} of shape {right.shape}, measured {given.shape}")
+            raise ExportError(f"{expecting} {name} of shape {right.shape}, measured {given.shape}")
         if np.issubdtype(right.dtype, np.floating):
-            found[name] = _differ(expecting, given, right, of, unit, precision)
+            found[name] = _differ(expecting, name, given, right, of, unit, precision)
         else:
-            found[name] = _equal(expecting, given, right)
+            found[name] = _equal(expecting, name, given, right)
     return found
 
 
-def _equal(expecting: str, answer: np.ndarray, expected: np.ndarray) -> float:
+def _equal(expecting: str, name: str, answer: np.ndarray, expected: np.ndarray) -> float:
     wrong = np.argwhere(answer != expected)
     if len(wrong):
         at = tuple(wrong[0])
-        raise ExportError(f"{expecting} {expected[at]} at {[*map(int, at)]}, measured {answer[at]}")
+        raise ExportError(
+            f"{expecting} {expected[at]} in {name} at {[*map(int, at)]}, measured {answer[at]}"
+        )
     return 0.0
 
 
 def _differ(
     expecting: str,
+    name: str,
     answer: np.ndarray,
     expected: np.ndarray,
     of: float,
@@ -125,12 +128,12 @@ def _differ(
     found = distances(answer, expected, unit)
     if not np.isfinite(found).all():
         row = int(np.argwhere(~np.isfinite(found))[0][0])
-        raise ExportError(f"{expecting} finite, measured NaN or infinity in row {row}")
-    wrong = np.argwhere(found > of * allowed(expected, precision, unit))
-    if len(wrong):
-        at = tuple(wrong[0])
+        raise ExportError(f"{expecting} finite {name}, measured NaN or infinity in row {row}")
+    excess = found - of * allowed(expected, precision, unit)
+    if excess.max(initial=0) > 0:
+        at = np.unravel_index(int(excess.argmax()), excess.shape)
         raise ExportError(
-            f"{expecting} to differ by at most {of * precision.atol:g} and "
+            f"{expecting} {name} to differ by at most {of * precision.atol:g} and "
             f"{of * precision.rtol:g} of its value, measured {found[at]:.3g} from "
             f"{expected[at]:.4g} at {[*map(int, at)]}"
         )

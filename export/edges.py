@@ -9,11 +9,14 @@ import numpy as np
 from export.candidate import CLOSER, Arrays, Candidate, ask, compare, torch_answer
 from zoo.contract import TensorSpec
 
+LARGER, AWAY = np.float32(100), 1e6
 BELOW, ABOVE = -1, 4  # ids out of range: -1, and this much above the last one
 
 
 def check_edges(candidate: Candidate, session: Any, arrays: Arrays) -> None:
     """An empty row is answered as in torch and harms no mate; ids out of range read as the last id.
+
+    Large values, and values far from zero, are answered as in torch.
 
     The last id of a column stands for whatever is not in its vocabulary. Axes of free size are
     cut to one entry besides.
@@ -29,6 +32,7 @@ def check_edges(candidate: Candidate, session: Any, arrays: Arrays) -> None:
     inputs = candidate.signature.inputs
     by_row = [spec for spec in inputs if candidate.signature.max_batch or _is_ranked(spec)]
     _check_empty(candidate, session, arrays, by_row)
+    _check_far(candidate, session, arrays)
     for axis in sorted({axis for spec in inputs for axis in spec.shape if isinstance(axis, str)}):
         _check_one(candidate, session, arrays, axis)
     for spec in inputs:
@@ -65,6 +69,18 @@ def _hold(candidate: Candidate, answer: Arrays, arrays: Arrays, what: str) -> No
     """Hold an answer against torch's."""
     expected, unit = torch_answer(candidate, arrays), candidate.unit_of(arrays)
     compare(what, answer, expected, 1, unit, candidate.precision)
+
+
+def _check_far(candidate: Candidate, session: Any, arrays: Arrays) -> None:
+    """Values in the caller's own unit far larger than real ones, series far away from zero too."""
+    own = [spec.name for spec in candidate.signature.inputs if spec.missing]
+    numbers = [name for name in own if np.issubdtype(arrays[name].dtype, np.floating)]
+    if not numbers:
+        return
+    away = np.float32(AWAY if candidate.unit else 0)
+    far = {**arrays, **{name: LARGER * arrays[name] + away for name in numbers}}
+    answer = ask(session, far, what := f"{candidate.name}: values {LARGER:g} times as large")
+    _hold(candidate, answer, far, what)
 
 
 def _check_one(candidate: Candidate, session: Any, arrays: Arrays, axis: str) -> None:

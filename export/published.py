@@ -12,7 +12,7 @@ from export.candidate import Arrays, ask, open_session
 from export.errors import ExportError
 from export.labels import check_labels
 from export.onnx_file import load_graph
-from zoo.artifact import Artifact, ArtifactError, sha256_file
+from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError, sha256_file
 from zoo.golden import Golden
 from zoo.steps import Step, read_steps, run_steps
 
@@ -66,9 +66,9 @@ def published_steps(artifact: Artifact, repository: Path) -> tuple[Asked, ...]:
 
 
 def _asked(ensemble: Artifact, step: Step, folder: Path) -> Asked:
-    if not folder.is_dir():
+    if not (folder / ARTIFACT_FILE).is_file():
         raise ExportError(
-            f"{ensemble.model} asks {step.model}, which is not there: publish it first"
+            f"{ensemble.model} asks {step.model}, which is not published: publish it first"
         )
     found = Artifact.load(folder)
     if not {found.digest, found.parents.get("onnx")} & set(ensemble.parents.values()):
