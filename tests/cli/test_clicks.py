@@ -276,20 +276,10 @@ def test_top_needs_something_to_choose_from(leanzoo: Leanzoo, clicks: Published)
 
 def test_precisions(leanzoo: Leanzoo, clicks: Published) -> None:
     export = ("export", RECIPE, "--runs", clicks.runs, "--precision")
-    assert_one_line(leanzoo(*export, "int4"), "precision is 'int4': expected fp32, int8 or both")
-    assert_one_line(leanzoo(*export, "int8", "--forms", "rows"), "leave out --forms, or add fp32")
-
-
-def test_an_int8_that_fails_leaves_nothing_behind(
-    leanzoo: Leanzoo, monkeypatch: pytest.MonkeyPatch, clicks: Published, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("export.quantize.MOST_LOST", -1)
-    shutil.copytree(clicks.runs, tmp_path / "runs")
-    exports = tmp_path / "runs" / RECIPE / "onnx"
-    shutil.rmtree(exports)
-    export = ("export", RECIPE, "--runs", tmp_path / "runs", "--precision", "fp32,int8")
-    assert_one_line(leanzoo(*export), "keep fp32")
-    assert not exports.exists()
+    assert_one_line(leanzoo(*export, "int4"), "unknown precision 'int4': did you mean int8")
+    assert_one_line(leanzoo(*export, ","), "no precision is named: expected some of fp32, fp16")
+    kind = leanzoo(*export, "fp32", "--tensorrt", "onnx")
+    assert_one_line(kind, "unknown kind of engine 'onnx': did you mean")
 
 
 def test_the_first_step_of_a_raw_model_names_the_whole(leanzoo: Leanzoo, clicks: Published) -> None:

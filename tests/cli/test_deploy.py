@@ -43,16 +43,6 @@ def test_ports_are_bounded(leanzoo: Leanzoo, option: str, port: int) -> None:
     assert outcome.code == 2
 
 
-def test_a_family_without_int8_says_so_at_once(
-    leanzoo: Leanzoo, monkeypatch: pytest.MonkeyPatch, toy: Trained
-) -> None:
-    monkeypatch.setattr("export.quantize.load_trained", None)
-    for precision in ("int8", "fp32,int8"):
-        outcome = leanzoo("export", "mlp-toy", "--runs", toy.runs, "--precision", precision)
-        assert_one_line(outcome, "mlp has no int8: export it in fp32")
-    assert not (toy.runs / "mlp-toy" / "onnx").exists()
-
-
 @pytest.mark.parametrize("content", ["{}", "[]", '{"run": 7}'])
 def test_a_result_that_is_none_is_one_line(
     leanzoo: Leanzoo, toy: Trained, tmp_path: Path, content: str

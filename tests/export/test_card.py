@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 
 from export.card import card
 from export.example import ranking, records
+from export.report import REPORT_FILE, Parity, Report
 from serving.records import rank_arrays, to_arrays
 from zoo.artifact import Artifact
 from zoo.contract import Signature, TensorSpec
@@ -19,7 +21,7 @@ from zoo.golden import GOLDEN_FILE, Golden
 
 def test_card_of_a_real_export(result: dict[str, Any], exported: dict[str, Artifact]) -> None:
     text = card(result, exported["mlp-toy-sparse"])
-    assert text.startswith("---\nlibrary_name: onnx\n")
+    assert text.startswith("---\ndatasets:\n- toy\nlibrary_name: onnx\n")
     assert "distilled from `gcn-toy` (a gcn) with ffg2m" in text
     assert "| accuracy on | teacher | this model | without a teacher |" in text
     assert f"{result['metrics']['student']['test_accuracy']:.3f}" in text
@@ -68,13 +70,8 @@ RESULT = {
     "deployed": "kd",
     "metrics": {"teacher": {**METRICS, "test_auc": 0.91}, "student": METRICS, "vanilla": METRICS},
 }
-PARITY = {
-    "rows": 10,
-    "batches": [1, 2],
-    "max_abs_diff": 1e-7,
-    "tolerance": 1e-6,
-    "top1_agreement": None,
-}
+NUMERIC_GATE = Parity(10, (1, 2), 1e-7, {"score": 1e-7}, 1e-5, 1e-4)
+CHECK = {"ops": {"Gemm": 1}, "opset": 18, "ir": 10, "size_bytes": 330_000, "parameters": 1000}
 COLUMNS = ("user", "tags", "tags")
 SCORE = TensorSpec("score", "float32", (1,), "probability of a click")
 VALUES = TensorSpec("values", "object", (3,), "raw values", columns=COLUMNS, missing=True)
@@ -99,12 +96,17 @@ RANK = Signature(
 REQUEST = {"request_values": ROWS["values"][0, :1], "item_values": ROWS["values"][:, 1:]}
 
 
+def write_report(folder: Path, numeric: Parity, task: dict[str, Any] | None = None) -> None:
+    (folder / REPORT_FILE).write_text(Report(CHECK, numeric, task).to_text())
+
+
 def click_model(folder: Path, signature: Signature, **metrics: Any) -> Artifact:
     """A model of clicks with golden rows, as export leaves it."""
     inputs = ROWS if signature.max_batch else REQUEST
     scores = np.full((2, 1) if signature.max_batch else 2, 0.5, np.float32)
     (folder / GOLDEN_FILE).write_text(Golden(inputs, {"score": scores}).to_text())
-    said = {"form": "rows", "parity": PARITY, **metrics}
+    write_report(folder, NUMERIC_GATE)
+    said = {"form": "rows", "precision": "fp32", **metrics}
     parents = {"checkpoint": "0" * 64}
     return Artifact(folder, "onnx", "finalmlp-ads-raw", signature, RECIPE, said, parents)
 
@@ -152,13 +154,26 @@ def test_card_of_a_vocabulary_judges_nothing(tmp_path: Path) -> None:
 
 def test_card_of_an_int8_model(tmp_path: Path) -> None:
     ids = TensorSpec("ids", "int64", (3,), "ids", high=(9, 5, 5), columns=COLUMNS)
-    held = {"metric": "test_auc", "fp32": 0.9, "int8": 0.8999, "size": 0.33}
-    signature = Signature((ids,), (SCORE,), 8)
-    made = click_model(tmp_path, signature, int8=held, parity={**PARITY, "tolerance": None})
+    made = click_model(tmp_path, Signature((ids,), (SCORE,), 8), precision="int8", p50_batch1_us=21)
+    auc = {"torch": 0.9, "graph": 0.8999, "change": -1e-4, "low": -1.5e-4, "high": 2e-5}
+    task = {"rows": 5000, "resamples": 1000, "metrics": {"auc": {**auc, "allowed": 2e-4}}}
+    write_report(tmp_path, replace(NUMERIC_GATE, atol=None, rtol=None), task)
     text = card(RESULT, made)
-    assert "with the fp32 graph on 10 real rows" in text
-    assert "test_auc 0.89990 against 0.90000, at 33 % of the size" in text
+    assert "int8 (int8 weights, and int8 products" in text and "0.33 MB, 1,000 numbers" in text
+    assert "one row takes 21 µs" in text and "accepted: " not in text
+    assert "On all 5,000 rows of the test set" in text
+    assert "| auc | 0.90000 | 0.89990 | -1.0e-04 (-1.5e-04 to +2.0e-05) | 0.0002 |" in text
+    assert "leanzoo export finalmlp-ads --precision int8\n" in text
+    assert "leanzoo publish finalmlp-ads --precision int8\n" in text
     assert "Ids that training did not see" in text
+
+
+def test_header_is_what_model_hubs_read(tmp_path: Path) -> None:
+    data = ModelCard(card(RESULT, click_model(tmp_path, RAW))).data
+    assert (data.library_name, data.datasets) == ("onnx", ["ads"])
+    found = {one.metric_type: one.metric_value for one in data.eval_results}
+    assert found == {"auc": 0.9, "logloss": 0.3, "calibration": 1.05, "ece": 0.01}
+    assert data.eval_results[0].task_type == "click-prediction"
 
 
 SERIES_RECIPE = {
@@ -173,35 +188,39 @@ SERIES_RECIPE = {
 OF_FORECASTS = {"test_mse": 0.35, "test_mae": 0.4, "test_crps": 0.3, "test_coverage80": 0.79}
 
 
-def forecaster(channels: int | str) -> Artifact:
+def forecaster(folder: Path, channels: int | str) -> Artifact:
     history = TensorSpec("history", "float32", (channels, 48), "values", missing=True)
     signature = Signature((history,), (TensorSpec("mean", "float32", (channels, 8), "mean"),), 64)
-    said = {"form": "series", "parity": {**PARITY, "tolerance": 1e-4}}
+    write_report(folder, NUMERIC_GATE)
+    said = {"form": "series", "precision": "fp32"}
     parents = {"checkpoint": "0" * 64}
-    return Artifact(Path(), "onnx", "quantile_mlp-power", signature, SERIES_RECIPE, said, parents)
+    return Artifact(folder, "onnx", "quantile_mlp-power", signature, SERIES_RECIPE, said, parents)
 
 
-def test_card_of_a_forecaster_that_the_gate_put_before_the_distilled_one() -> None:
+def test_card_of_a_forecaster_that_the_gate_put_before_the_distilled_one(tmp_path: Path) -> None:
     metrics = {
         role: {**OF_FORECASTS, "test_mse": mse}
         for role, mse in {"teacher": 0.4, "student": 0.38, "vanilla": 0.35, "last_value": 1}.items()
     }
     methods = {"methods": ["paths", "vanilla"], "deployed": "vanilla"}
-    text = card({**RESULT, **methods, "metrics": metrics}, forecaster("channels"))
+    text = card({**RESULT, **methods, "metrics": metrics}, forecaster(tmp_path, "channels"))
     assert "trained on labels alone" in text
     heads = "teacher | paths | this model, without a teacher | last value"
     assert f"| measured | {heads} |" in text
     assert "| MSE of the mean, test windows | 0.4000 | 0.3800 | 0.3500 | 1.0000 |" in text
     assert "over their deviation in training; coverage is a fraction; one seed (7)" in text
-    assert "largest difference 1.0e-07 of a history's scale (accepted: 1e-04)" in text
+    assert (
+        "largest difference 1.0e-07 of a history's scale (accepted: 1e-05, and 1e-04 of a value)"
+        in text
+    )
     assert "It sees the last 48 values" in text and "Every series is forecast by itself" in text
     assert "Of 79 % of test values" in text
     assert "--data power.csv --time 'the hour' --columns a,b --split 0.7,0.1,0.2" in text
 
 
-def test_card_of_a_forecaster_of_several_series_at_once() -> None:
+def test_card_of_a_forecaster_of_several_series_at_once(tmp_path: Path) -> None:
     metrics = {"student": OF_FORECASTS}
-    text = card({**RESULT, "metrics": metrics}, forecaster(7))
+    text = card({**RESULT, "metrics": metrics}, forecaster(tmp_path, 7))
     assert "It takes the 7 series it was trained on, in their order" in text
 
 

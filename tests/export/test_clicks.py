@@ -67,14 +67,15 @@ class OtherScore(Changed):
 class Leak(Changed):
     def forward(self, request: torch.Tensor, items: torch.Tensor, numeric: torch.Tensor) -> Any:
         score, logit = self.module(request, items, numeric)
-        return score + 1e-5 * (score.mean() - score), logit
+        return score + 3e-4 * (score.mean() - score), logit
 
 
 def test_true_forms_pass(candidates: dict[str, Candidate]) -> None:
     rows = check(candidates["rows"])
     assert rows.rows == 1024 and rows.batches == (1, 2, 3, 7, 1024)
     assert set(rows.outputs) == {"score", "logit"} and rows.top1_agreement is None
-    assert rows.max_abs_diff == rows.outputs["score"] < 1e-6 and rows.tolerance == 1e-5
+    assert rows.max_abs_diff == rows.outputs["score"] < 1e-6
+    assert (rows.atol, rows.rtol) == (1e-5, 1e-4) and len(rows.worst) == 3
     rank = check(candidates["rank"], candidates["rows"])
     assert rank.batches == CANDIDATES == (1, 2, 3, 7, 1000) and rank.rows >= 1000
     assert rank.alone_max_abs_diff is not None and rank.alone_max_abs_diff <= 1e-6
@@ -113,34 +114,26 @@ def test_batch_normalisation_must_be_folded() -> None:
         to_graph(module, Signature((x,), (y,), 8), {"x": np.ones((2, 3), np.float32)}, "tiny")
 
 
-def test_output_of_unknown_meaning_is_refused(candidates: dict[str, Candidate]) -> None:
-    rows = candidates["rows"]
-    other = tuple(replace(s, name=s.name.replace("score", "scroe")) for s in rows.signature.outputs)
-    renamed = replace(rows, signature=replace(rows.signature, outputs=other))
-    with pytest.raises(ExportError, match="no tolerance is known for output 'scroe': .*score"):
-        check(wrapped(renamed, lambda module: module))
-
-
 def test_exported_artifacts(exported_clicks: dict[str, Artifact]) -> None:
+    scored = ["golden.json", "model.onnx", "report.json", "rows.safetensors"]
     warm = ["warmup/ids-1", "warmup/numeric-1"]
     assert {name: (a.kind, sorted(a.files)) for name, a in exported_clicks.items()} == {
-        "toy-clicks": ("onnx", ["golden.json", "model.onnx", *warm]),
+        "toy-clicks": ("onnx", [*scored, *warm]),
         "toy-clicks-encode": (
             "onnx",
-            ["golden.json", "model.onnx", "vocabulary.json", "warmup/values-1"],
+            ["golden.json", "model.onnx", "report.json", "vocabulary.json", "warmup/values-1"],
         ),
-        "toy-clicks-raw": ("ensemble", ["golden.json", "steps.json"]),
+        "toy-clicks-raw": ("ensemble", ["golden.json", "report.json", "steps.json"]),
         "toy-clicks-rank": (
             "onnx",
-            ["golden.json", "model.onnx"]
-            + [f"warmup/{n}-1" for n in ("item_ids", "item_numeric", "request_ids")],
+            scored + [f"warmup/{n}-1" for n in ("item_ids", "item_numeric", "request_ids")],
         ),
         "toy-clicks-rank-encode": (
             "onnx",
-            ["golden.json", "model.onnx", "vocabulary.json"]
+            ["golden.json", "model.onnx", "report.json", "vocabulary.json"]
             + [f"warmup/{n}-1" for n in ("item_values", "request_values")],
         ),
-        "toy-clicks-rank-raw": ("ensemble", ["golden.json", "steps.json"]),
+        "toy-clicks-rank-raw": ("ensemble", ["golden.json", "report.json", "steps.json"]),
     }
     raw = exported_clicks["toy-clicks-raw"]
     assert raw.signature is not None and raw.metrics["form"] == "rows-raw"

@@ -10,7 +10,6 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from export.errors import ExportError
+from export.graph import facts_of
 from export.repository import publish
 from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError
-from zoo.golden import Golden, ranked
 from zoo.intake import MAX_FILE_BYTES
 
 MODEL = "mlp-toy"
@@ -40,21 +39,20 @@ def folder(exported: dict[str, Artifact], tmp_path: Path) -> Path:
     shutil.copytree(exported[MODEL].path, folder)
     signature = exported[MODEL].signature
     assert signature is not None
-    golden = Golden.load(folder, signature)
-    names = (folder / "labels.txt").read_text().splitlines()
-    named = replace(golden, labels=ranked(golden.outputs, names))
-    (folder / "golden.json").write_text(named.to_text())
-    seal(folder)
     return folder
 
 
-def graph(change: Callable[[onnx.ModelProto], object]) -> Corruption:
-    """A corruption of the graph."""
+def graph(change: Callable[[onnx.ModelProto], object], told: bool = True) -> Corruption:
+    """A corruption of the graph, of which the report is told."""
 
     def corrupt(folder: Path) -> None:
         model = onnx.load(folder / "model.onnx")
         change(model)
         (folder / "model.onnx").write_bytes(model.SerializeToString())
+        if told:
+            report = json.loads((folder / "report.json").read_text())
+            report["check"] = facts_of(model)
+            (folder / "report.json").write_text(json.dumps(report))
         seal(folder)
 
     return corrupt
@@ -146,12 +144,16 @@ def listed(name: str) -> Corruption:
 PICKLE = pickle.dumps({"weights": [1.0, 2.0]})
 CORRUPTIONS: dict[str, tuple[Corruption, str]] = {
     "frozen axis": (graph(freeze), "axis 'batch' of x came out constant as 3"),
-    "transposed output": (graph(transpose), "probabilities"),
+    "transposed output": (graph(transpose), "expected probabilities of shape"),
+    "other operators": (graph(transpose, told=False), "other operators than its report says"),
     "NaN weight": (
         graph(weight(lambda w: np.put(w, 5, np.nan))),
         "holds NaN or infinity: expected finite",
     ),
-    "other weight": (graph(weight(lambda w: w.fill(0.1))), "output 'probabilities' differs by"),
+    "other weight": (
+        graph(weight(lambda w: w.fill(0.1))),
+        "kept rows: expected probabilities to differ by at most 1e-05",
+    ),
     "wrong opset": (graph(opset), "opset 17: expected 18; export"),
     "foreign operator": (graph(foreign), "operator com.microsoft.QuickGelu: expected ONNX's own"),
     "weights outside": (graph(outside), r"lies in another file, '\.\./weights.bin': .* inline"),

@@ -60,7 +60,8 @@ def test_ensembles_are_published_after_their_steps(
     names = [version.model for version in published]
     assert sorted(names[-2:]) == ["toy-clicks-rank-raw", "toy-clicks-raw"] and len(names) == 6
     assert tree(root / "toy-clicks-raw") == [
-        *("1/artifact.json", "1/golden.json", "1/steps.json", "card.md", "config.pbtxt")
+        *("1/artifact.json", "1/golden.json", "1/report.json", "1/steps.json"),
+        *("card.md", "config.pbtxt"),
     ]
     assert "1/vocabulary.json" in tree(root / "toy-clicks-encode")
     config = ensemble_config(root, "toy-clicks-raw")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,8 +49,9 @@ def export(
         ),
     ] = None,
     sm: Annotated[
-        str, typer.Option(help="With --tensorrt rtx: GPU architectures, such as 80,86,89,120.")
-    ] = SMS,
+        str | None,
+        typer.Option(help=f"With --tensorrt rtx: GPU architectures; default: {SMS}."),
+    ] = None,
     runs: Runs = RUNS,
     json: Json = False,
 ) -> None:
@@ -65,12 +66,13 @@ def export(
     from zoo.cli.exports import engine_rows, export_rows, exports_table
 
     chosen = forms.split(",") if forms else None
+    build = _builder(tensorrt, sm)
     exported = export_recipe(recipe, runs, chosen, precision)
     if not chosen:
         _say_unsuited(recipe, exported.artifacts)
     rows = export_rows(exported.artifacts)
     refused = [vars(one) for one in exported.refused]
-    engines = _engines(exported.artifacts, runs / recipe / ENGINES, tensorrt, sm)
+    engines = _engines(exported.artifacts, runs / recipe / ENGINES, build)
     if json:
         emit({"recipe": recipe, "exports": rows, "refused": refused, **engines})
     else:
@@ -123,24 +125,37 @@ def export_recipe(
         return export_checkpoint(run, forms, out, None, wanted, advance)
 
 
-def _engines(
-    artifacts: Sequence[Artifact], out: Path, flavour: str | None, sm: str
-) -> dict[str, list[dict[str, Any]]]:
-    """TensorRT engines of the graphs among some artifacts, and what could not be built."""
-    found: dict[str, list[dict[str, Any]]] = {"engines": [], "unbuilt": []}
+def _builder(flavour: str | None, sm: str | None) -> Callable[[Artifact, Path], Artifact] | None:
+    """What builds the engines asked for; whether it can is known before anything is exported."""
+    if sm is not None and flavour != "rtx":
+        hint = "it belongs to '--tensorrt rtx': a plan is for the GPU that it is built on"
+        raise typer.BadParameter(hint, param_hint="--sm")
     if flavour is None:
-        return found
+        return None
     from export.engines import export_engines, parse_sms
+    from export.to_tensorrt import load_tensorrt
+
+    load_tensorrt(flavour)
+    sms = parse_sms(sm or SMS)
+    return lambda artifact, out: export_engines(artifact, out, flavour, sms)
+
+
+def _engines(
+    artifacts: Sequence[Artifact], out: Path, build: Callable[[Artifact, Path], Artifact] | None
+) -> dict[str, list[dict[str, Any]]]:
+    """Engines of the graphs among some artifacts, and what could not be built."""
+    found: dict[str, list[dict[str, Any]]] = {"engines": [], "unbuilt": []}
+    if build is None:
+        return found
     from export.errors import ExportError
 
-    sms = parse_sms(sm)
     with progress() as bars:
         graphs = [one for one in artifacts if one.kind == "onnx" and not _takes_text(one)]
-        for artifact in bars.track(graphs, description=f"TensorRT {flavour}"):
+        for artifact in bars.track(graphs, description="TensorRT"):
             precision = artifact.metrics["precision"]
             said = {"model": artifact.model, "precision": precision}
             try:
-                made = export_engines(artifact, out / precision, flavour, sms)
+                made = build(artifact, out / precision)
                 found["engines"].append(
                     {**said, "artifact": str(made.path), "engines": made.metrics["engines"]}
                 )

@@ -1,0 +1,161 @@
+"""Precisions on the command line: what is refused, which one is published, and that it verifies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from export import choice, precision, to_onnx
+from tests.cli.conftest import Leanzoo, assert_one_line
+from tests.conftest import Trained
+from zoo.artifact import Artifact
+
+MODEL = "mlp-toy"
+
+
+@pytest.fixture(scope="module")
+def exported(toy: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private copy of the runs, for all of this file's exports."""
+    return Path(shutil.copytree(toy.runs, tmp_path_factory.mktemp("variants") / "runs"))
+
+
+def times(monkeypatch: pytest.MonkeyPatch, *us: float) -> None:
+    """What each variant takes, the most precise first."""
+    monkeypatch.setattr(choice, "p50s_us", lambda asks, _: [*us[: len(asks)]])
+
+
+def test_a_variant_that_costs_too_much_is_refused_by_itself(
+    leanzoo: Leanzoo, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = replace(precision.FP16, lost=dict.fromkeys(precision.FP16.lost, -1.0))
+    monkeypatch.setitem(precision.PRECISIONS, "fp16", never)
+    monkeypatch.setattr(to_onnx, "variant", _fp16_as(never, to_onnx.variant))
+    outcome = leanzoo(
+        "export",
+        MODEL,
+        "--runs",
+        exported,
+        "--forms",
+        "dense",
+        "--precision",
+        "fp32,fp16",
+        "--json",
+    )
+    assert outcome.code == 1
+    (passed,), (refused,) = outcome.json["exports"], outcome.json["refused"]
+    assert (passed["precision"], passed["gates"]["task"]["metrics"]["accuracy"]["change"]) == (
+        *("fp32", 0),
+    )
+    assert (refused["model"], refused["precision"]) == (MODEL, "fp16")
+    assert refused["reason"].startswith("mlp-toy as fp16 would cost too much: accuracy ")
+    assert refused["task"]["metrics"]["accuracy"]["allowed"] == -1
+    folder = exported / MODEL / "onnx"
+    assert (folder / "fp32" / MODEL / "artifact.json").is_file()
+    assert [p.name for p in (folder / "fp16" / MODEL).iterdir()] == ["refused.json"]
+    outcome = leanzoo(
+        *("publish", MODEL, "--runs", exported, "--repository", exported / "m"),
+        *("--precision", "fp16"),
+    )
+    assert_one_line(outcome, "cannot be published in fp16: mlp-toy as fp16 would cost too much")
+    assert not (exported / "m").exists()
+
+
+def _fp16_as(other: precision.Precision, make: object) -> object:
+    """The patched precision is no longer the one that 'variant' knows."""
+
+    def variant(trained: object, form: str, asked: precision.Precision) -> object:
+        made = make(trained, form, precision.FP16 if asked is other else asked)  # type: ignore[operator]
+        return replace(made, precision=asked)
+
+    return variant
+
+
+def test_the_fastest_is_published_and_what_it_was_chosen_among_is_said(
+    leanzoo: Leanzoo, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = ("--runs", exported, "--repository", tmp_path / "models")
+    made = leanzoo("export", MODEL, "--runs", exported, "--precision", "fp32,fp16", "--json")
+    assert made.code == 0 and made.json["refused"] == []
+    times(monkeypatch, 50, 48)
+    kept = leanzoo("publish", MODEL, *places, "--json").json["published"]
+    assert {one["precision"] for one in kept} == {"fp32"}  # not clearly slower
+    times(monkeypatch, 50, 40)
+    fast = leanzoo("publish", MODEL, *places, "--json").json["published"]
+    assert {(one["precision"], one["version"]) for one in fast} == {("fp16", 2)}
+    variants = fast[0]["variants"]
+    assert [(one["precision"], one["p50_us"]) for one in variants] == [("fp32", 50), ("fp16", 40)]
+    assert variants[1]["size_bytes"] < 0.7 * variants[0]["size_bytes"]
+    said = leanzoo("publish", MODEL, *places).out
+    assert "mlp-toy version 2 unchanged, fp16" in said and "fp32: 50.0 µs" in said
+    forced = leanzoo("publish", MODEL, *places, "--precision", "fp32", "--json").json["published"]
+    assert {one["precision"] for one in forced} == {"fp32"}
+    card = (tmp_path / "models" / MODEL / "card.md").read_text()
+    assert "fp32 (as trained)" in card
+    outcome = leanzoo("publish", MODEL, *places, "--precision", "int8")
+    assert_one_line(outcome, "mlp-toy cannot be published in int8: it is not exported")
+
+
+def test_a_published_repository_verifies_until_a_byte_changes(
+    leanzoo: Leanzoo, exported: Path, tmp_path: Path
+) -> None:
+    repository = tmp_path / "models"
+    assert leanzoo("export", MODEL, "--runs", exported, "--precision", "fp32,fp16").code == 0
+    leanzoo("publish", MODEL, "--runs", exported, "--repository", repository)
+    found = leanzoo("verify", repository, "--json").json["verified"]
+    assert [one["model"] for one in found] == [MODEL, f"{MODEL}-sparse"]
+    assert set(found[0]["checks"]) == {"files", "graph", "numeric", "task", "golden"}
+    exports = leanzoo("verify", exported / MODEL / "onnx").out
+    assert "fp16/mlp-toy-sparse" in exports.replace("\n", "")
+    (artifact,) = (repository / MODEL).glob("*/artifact.json")
+    raw = json.loads(artifact.read_text())
+    raw["metrics"]["precision"] = "int8"  # of which less is asked
+    artifact.write_text(json.dumps(raw))
+    assert_one_line(leanzoo("verify", repository), "says that it is int8, its graph 'fp")
+    with (repository / MODEL / "config.pbtxt").open("a") as file:
+        file.write(" ")
+    assert_one_line(leanzoo("verify", repository), "config.pbtxt is missing or was changed")
+    assert_one_line(leanzoo("verify", tmp_path / "none"), "holds no artifact")
+
+
+def test_versions_are_signed_and_checked(leanzoo: Leanzoo, exported: Path, tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    pem, key, public = serialization.Encoding.PEM, tmp_path / "key", tmp_path / "public"
+    plain = serialization.PrivateFormat.TraditionalOpenSSL
+    key.write_bytes(private.private_bytes(pem, plain, serialization.NoEncryption()))
+    info = serialization.PublicFormat.SubjectPublicKeyInfo
+    public.write_bytes(private.public_key().public_bytes(pem, info))
+    places = ("--runs", exported, "--repository", tmp_path / "models")
+    leanzoo("export", MODEL, "--runs", exported)
+    assert leanzoo("publish", MODEL, *places, "--sign", key).code == 0
+    assert "signature: as signed" in leanzoo("verify", tmp_path / "models", "--key", public).out
+    (tmp_path / "models" / MODEL / "1.sig").unlink()
+    assert_one_line(leanzoo("verify", tmp_path / "models", "--key", public), "is not signed")
+
+
+def test_sm_belongs_to_engines_of_rtx(leanzoo: Leanzoo, exported: Path) -> None:
+    assert_one_line(leanzoo("export", MODEL, "--runs", exported, "--sm", "89"), "--tensorrt rtx")
+
+
+def test_a_plan_needs_a_gpu_and_says_what_does_not(
+    leanzoo: Leanzoo, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    outcome = leanzoo("export", MODEL, "--runs", exported, "--tensorrt", "plan")
+    assert_one_line(outcome, "no NVIDIA GPU is seen here")
+    assert "'--tensorrt rtx', which builds engines without" in outcome.err
+
+
+def test_artifacts_lie_by_precision(exported: Path, leanzoo: Leanzoo) -> None:
+    asked = ("export", MODEL, "--runs", exported, "--forms", "sparse", "--precision", "all")
+    assert leanzoo(*asked).code in (0, 1)
+    folders = sorted((exported / MODEL / "onnx").glob(f"*/{MODEL}-sparse/artifact.json"))
+    assert {"fp32", "fp16"} <= {path.parts[-3] for path in folders}
+    for path in folders:
+        assert Artifact.load(path.parent).metrics["precision"] == path.parts[-3]
