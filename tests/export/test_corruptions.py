@@ -10,6 +10,7 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from export.engines import ENGINES_FILE, KIND
 from export.errors import ExportError
 from export.graph import facts_of
 from export.repository import publish
+from export.verify import verify
 from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError
 from zoo.intake import MAX_FILE_BYTES
 
@@ -34,11 +37,9 @@ def seal(folder: Path) -> None:
 
 @pytest.fixture
 def folder(exported: dict[str, Artifact], tmp_path: Path) -> Path:
-    """A private copy of the student's artifact, whose golden rows know their classes."""
+    """A private copy of the student's artifact."""
     folder = tmp_path / "onnx" / MODEL
     shutil.copytree(exported[MODEL].path, folder)
-    signature = exported[MODEL].signature
-    assert signature is not None
     return folder
 
 
@@ -73,6 +74,14 @@ def content(name: str, change: Callable[[bytes], bytes], sealed: bool = True) ->
 def freeze(model: onnx.ModelProto) -> None:
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = 3
+
+
+def freeze_within(model: onnx.ModelProto) -> None:
+    """The answers to as many rows as golden ones; the axes are named as ever."""
+    model.graph.node[-1].output[0] = "before"
+    sizes = helper.make_tensor("sizes", TensorProto.INT64, [2], [3, -1])
+    model.graph.initializer.append(sizes)
+    model.graph.node.append(helper.make_node("Reshape", ["before", "sizes"], ["probabilities"]))
 
 
 def transpose(model: onnx.ModelProto) -> None:
@@ -110,6 +119,15 @@ def outside(model: onnx.ModelProto) -> None:
     largest.external_data.add(key="location", value="../weights.bin")
 
 
+def stale_engine(folder: Path) -> None:
+    """An engine of another graph."""
+    (folder / "sm89.rtx.engine").write_bytes(b"ftrt")
+    said = {"flavour": "rtx", "version": "1.0", "onnx": "00", "profile": {}}
+    said["engines"] = [{"sm": 89, "file": "sm89.rtx.engine", "size_bytes": 4, "build_s": 1.0}]
+    (folder / ENGINES_FILE).write_text(json.dumps(said))
+    replace(Artifact.load(folder, verify=False), kind=KIND).write(folder)
+
+
 def swap(labels: bytes) -> bytes:
     names = labels.split(b"\n")
     return b"\n".join([names[1], names[0], *names[2:]])
@@ -144,6 +162,7 @@ def listed(name: str) -> Corruption:
 PICKLE = pickle.dumps({"weights": [1.0, 2.0]})
 CORRUPTIONS: dict[str, tuple[Corruption, str]] = {
     "frozen axis": (graph(freeze), "axis 'batch' of x came out constant as 3"),
+    "frozen axis within": (graph(freeze_within), "expected an answer, the graph failed .*Reshape"),
     "transposed output": (graph(transpose), "expected probabilities of shape"),
     "other operators": (graph(transpose, told=False), "other operators than its report says"),
     "NaN weight": (
@@ -158,6 +177,7 @@ CORRUPTIONS: dict[str, tuple[Corruption, str]] = {
     "foreign operator": (graph(foreign), "operator com.microsoft.QuickGelu: expected ONNX's own"),
     "weights outside": (graph(outside), r"lies in another file, '\.\./weights.bin': .* inline"),
     "truncated": (content("model.onnx", lambda d: d[:-100]), "no ONNX file, or was cut short"),
+    "stale engine": (stale_engine, "were built from another model.onnx: build them again"),
     "swapped labels": (content("labels.txt", swap), "labels.txt has '.*' where '.*' was"),
     "pickle": (content("weights.pkl", lambda _: PICKLE), r"weights.pkl may hold a pickle"),
     "hidden pickle": (content("notes.txt", lambda _: PICKLE), "notes.txt holds a pickle"),
@@ -180,10 +200,13 @@ def test_corruptions_are_refused_by_name(folder: Path, tmp_path: Path, corruptio
     corrupt, message = CORRUPTIONS[corruption]
     corrupt(folder)
     with pytest.raises((ArtifactError, ExportError), match=message) as caught:
-        publish(folder, tmp_path / "models")
+        verify(folder)
     assert MODEL in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises((ArtifactError, ExportError)):
+        publish(folder, tmp_path / "models")
     assert not (tmp_path / "models").exists()
 
 
 def test_without_corruption_it_is_taken(folder: Path, tmp_path: Path) -> None:
+    assert set(verify(folder).checks) == {"files", "graph", "numeric", "task", "golden"}
     assert publish(folder, tmp_path / "models").changed
