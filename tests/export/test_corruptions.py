@@ -122,7 +122,7 @@ def outside(model: onnx.ModelProto) -> None:
 def stale_engine(folder: Path) -> None:
     """An engine of another graph."""
     (folder / "sm89.rtx.engine").write_bytes(b"ftrt")
-    said = {"flavour": "rtx", "version": "1.0", "onnx": "00", "profile": {}}
+    said: dict[str, object] = {"flavour": "rtx", "version": "1.0", "onnx": "00", "profile": {}}
     said["engines"] = [{"sm": 89, "file": "sm89.rtx.engine", "size_bytes": 4, "build_s": 1.0}]
     (folder / ENGINES_FILE).write_text(json.dumps(said))
     replace(Artifact.load(folder, verify=False), kind=KIND).write(folder)
