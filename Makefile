@@ -6,7 +6,7 @@ comma := ,
 INSTALLED := .venv/installed-$(subst $(comma),-,$(EXTRAS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint demo accuracy tables
+.PHONY: help install test lint test-tensorrt gpu-check demo accuracy tables
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -26,6 +26,13 @@ lint: $(INSTALLED)  ## ruff, mypy and the import rules
 
 test: lint  ## lint, then run the whole test suite
 	$(BIN)/pytest
+
+test-tensorrt: $(INSTALLED)  ## install TensorRT-RTX (about 220 MB), build engines of every model; needs no GPU
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[tensorrt-rtx]'
+	$(BIN)/pytest -m tensorrt
+
+gpu-check: $(INSTALLED)  ## where there is a GPU: build, run, compare and time a TensorRT plan of every export
+	$(BIN)/python -m export.gpu_check
 
 demo: $(INSTALLED)  ## the whole path once for each family: train, export, publish, serve, ask, measure
 	$(BIN)/leanzoo demo

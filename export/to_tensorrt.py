@@ -150,16 +150,18 @@ def _parse(tensorrt: Any, network: Any, log: Any, graph: onnx.ModelProto, name: 
     if parsed:
         return
     errors = [parser.get_error(k) for k in range(parser.num_errors)]
-    found = next((one for one in errors if one.node_operator()), None)
-    if found is None:
-        raise ExportError(
-            f"TensorRT cannot build {name}: {_first([one.desc() for one in errors])}; keep it in "
-            "ONNX Runtime"
-        )
+    first = next((one for one in errors if _operator(one)), errors[0])
+    where = f"node '{first.node_name()}' ({_operator(first)}): " if _operator(first) else ""
     raise ExportError(
-        f"TensorRT cannot build {name}: node '{found.node_name()}' ({found.node_operator()}): "
-        f"{_first([found.desc()])}; keep it in ONNX Runtime"
+        f"TensorRT cannot build {name}: {where}{_first([first.desc()])}; keep it in ONNX Runtime"
     )
+
+
+def _operator(error: Any) -> str:
+    """The operator that an error of the parser is about; of some only the importer is named."""
+    operator, importer = error.node_operator(), error.func()
+    named = importer.removeprefix("import") if importer.startswith("import") else ""
+    return str(operator or named)
 
 
 def _first(texts: Sequence[str]) -> str:

@@ -18,6 +18,8 @@ def _reasons() -> dict[str, str]:
         reasons["data"] = "LEANZOO_DATA is not set"
     if not _has_cuda():
         reasons["gpu"] = "no CUDA device"
+    if importlib.util.find_spec("tensorrt_rtx") is None:
+        reasons["tensorrt"] = "tensorrt_rtx is not installed: run 'make test-tensorrt'"
     return reasons
 
 

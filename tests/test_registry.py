@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests.sizes import CHOICES, SIZES, SPARSE, log_of
 from zoo.contract import TensorSpec
-from zoo.families.ctr.datasets import LOGS
 from zoo.recipes import Recipe, RecipeError, from_table
 from zoo.registry import (
     describe_dataset,
@@ -20,25 +20,6 @@ from zoo.registry import (
 from zoo.sources import DataError
 from zoo.spec import config_of, forms_of
 
-SPARSE = {"features": 64, "classes": 3, "max_nnz": 8, "row_normalise": True}
-DENSE = {"features": 16, "classes": 3, "max_nnz": 16, "row_normalise": False}
-
-
-def log_of(dataset: str) -> dict[str, Any]:
-    """Sizes of a log with the fields of a known one."""
-    fields = [
-        {
-            "name": name,
-            "kind": kind,
-            "role": entry.get("role", "request"),
-            "size": 0 if kind == "numeric" else 9,
-            "length": {"categorical": 1, "multi": 3, "numeric": 0}[kind],
-        }
-        for name, entry in LOGS[dataset].schema["fields"].items()
-        for kind in [entry.get("kind", "categorical")]
-    ]
-    return {"layout": {"fields": fields}}
-
 
 def sizes_of(task: str, recipe: Recipe) -> dict[str, Any]:
     """Config fields as the recipe's data give them."""
@@ -46,22 +27,6 @@ def sizes_of(task: str, recipe: Recipe) -> dict[str, Any]:
         return {key: recipe.data[key] for key in ("lookback", "horizon")} | {"channels": 3}
     return SPARSE if task == "node-classification" else log_of(recipe.dataset)
 
-
-# Task → (id, what a config must be told)
-SIZES: dict[str, dict[str, dict[str, Any]]] = {
-    "node-classification": {
-        name: {"layers": 2, "hidden": 8, "dropout": 0.5, **sizes}
-        for name, sizes in (("sparse", SPARSE), ("dense", DENSE))
-    },
-    "click-prediction": {name: log_of(name) for name in ("clicks", "frappe")},
-    "forecasting": {
-        "hourly": {"lookback": 96, "horizon": 24, "channels": 3},
-        "daily": {"lookback": 49, "horizon": 48, "channels": 1},
-    },
-}
-CHOICES: dict[str, dict[str, Any]] = {
-    "ctr_ensemble": {"members": [{"model": "dcnv2"}, {"model": "logreg", "config": {}}]}
-}
 
 # Dataset, teacher: layers, hidden, dropout of student and teacher, temperature, label weight, as
 # released by the authors of FF-G2M with the two dropouts un-swapped (their `dropout_t` is the
