@@ -4,9 +4,11 @@
       accuracy    results/accuracy.json, of benchmarks.accuracy, by dataset
       ctr         results/ctr_accuracy.json, of benchmarks.ctr_accuracy, and side_results
       forecast    results/forecast_accuracy.json, of benchmarks.forecast_accuracy, and side_results
+      exports     results/exports.json, of benchmarks.exports, in a paragraph
       latency     results/<recipe>.json, of ``leanzoo bench --out``, in brief
     results/README.md
-      all of it   results/accuracy.json by recipe, results/<recipe>.json in full
+      all of it   results/accuracy.json by recipe, results/exports.json and results/<recipe>.json
+                  in full
 
 A block stands between ``<!-- name -->`` and ``<!-- /name -->``; everything between the two is
 generated. With ``--check`` nothing is written.
@@ -24,6 +26,7 @@ from typing import Any
 
 from benchmarks import accuracy_table
 from benchmarks.ctr_table import ctr
+from benchmarks.exports_table import exports, exports_sentence
 from benchmarks.forecast_table import forecast
 from benchmarks.side_results import (
     epoch_sentence,
@@ -41,7 +44,7 @@ RESULTS = Path(__file__).parent / "results"
 DETAILS_FILE = "README.md"
 NOT_RUN = "Not run."
 ACCURACY_FILE, CTR_FILE = "accuracy.json", "ctr_accuracy.json"
-FORECAST_FILE = "forecast_accuracy.json"
+FORECAST_FILE, EXPORTS_FILE = "forecast_accuracy.json", "exports.json"
 Sentences = dict[str, Callable[[Mapping[str, Any]], str]]
 
 CLICK_RESULTS: Sentences = {
@@ -61,6 +64,10 @@ Written by `make tables` from the files beside it. What is measured: [README.md]
 ## Graphs: accuracy
 
 {accuracy}
+
+## Exports
+
+{exports}
 
 ## Latency
 
@@ -132,6 +139,7 @@ def details(results: Path) -> str:
     """The document of all tables in full, beside the results that it is written from."""
     return DETAILS.format(
         accuracy=accuracy_table.full(recipes_of(results / ACCURACY_FILE)) or NOT_RUN,
+        exports=exports(recipes_of(results / EXPORTS_FILE)) or NOT_RUN,
         latency=markdown_table(measured(results)).strip() or NOT_RUN,
     )
 
@@ -176,6 +184,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "accuracy": lambda results: accuracy_table.brief(recipes_of(results / ACCURACY_FILE)),
     "ctr": clicks,
     "forecast": forecasts,
+    "exports": lambda results: exports_sentence(recipes_of(results / EXPORTS_FILE)),
     "latency": lambda results: headline_table(measured(results)),
 }
 

@@ -68,7 +68,7 @@ class Report:
 
     def to_text(self) -> str:
         """The content of ``report.json``."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True, allow_nan=False) + "\n"
+        return json.dumps(asdict(self), indent=1, allow_nan=False) + "\n"
 
 
 def read_report(folder: Path) -> dict[str, Any]:
