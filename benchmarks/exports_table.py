@@ -9,6 +9,8 @@ from typing import Any
 from benchmarks import markdown
 
 Found = Mapping[str, Any]
+Pairs = list[tuple[Found, Found]]  # a model, and one of its variants
+SMALLER = ("fp16", "int8-weights", "int8", "int8-qdq")
 HEAD = ("model", "precision", "MB", "of fp32", "p50 µs", "metric", "change, at worst", "engines")
 NOTE = (
     "Sizes and medians of one row in ONNX Runtime, one thread, all variants of a model in turns; "
@@ -78,26 +80,26 @@ def exports_sentence(found: Mapping[str, Found]) -> str:
     if not variants:
         return ""
     passed = [(m, v) for m, v in variants if not v["refused"]]
-    parts = [f"{len(passed)} of {len(variants)} variants of {len(_models(found))} models pass"]
-    for precision in ("fp16", "int8-weights", "int8", "int8-qdq"):
-        ratios = [
-            v["size_bytes"] / m["variants"][0]["size_bytes"]
-            for m, v in passed
-            if v["precision"] == precision
-        ]
-        of = sum(v["precision"] == precision for _, v in variants)
-        if ratios:
-            parts.append(
-                f"{precision} {len(ratios)} of {of}, at {min(ratios):.0%} to {max(ratios):.0%} of "
-                "the size"
-            )
+    models = len({model["model"] for model, _ in variants})
+    text = f"Precisions: {len(passed)} of {len(variants)} variants of {models} models pass"
+    parts = [_of_precision(name, variants, passed) for name in SMALLER]
     built = [one for _, v in passed for one in v["engines"]]
     slowest = max((one["build_s"] for one in built), default=0)
     return (
-        f"{parts[0]} every gate: {'; '.join(parts[1:])}. {len(built)} engines of TensorRT-RTX were "
-        f"built for four GPU architectures without a GPU, the slowest in {slowest:.1f} s (not run)."
+        f"{text}: {'; '.join(filter(None, parts))}. {len(built)} engines of TensorRT-RTX were "
+        f"built for four GPU architectures without a GPU, the slowest in {slowest:.1f} s (not "
+        "run). [Each of them](benchmarks/results/README.md#exports)."
     )
 
 
-def _models(found: Mapping[str, Found]) -> list[str]:
-    return [model["model"] for recipe in found.values() for model in recipe["models"]]
+def _of_precision(name: str, variants: Pairs, passed: Pairs) -> str:
+    """How many pass, and at which share of the size."""
+    shares = [
+        variant["size_bytes"] / model["variants"][0]["size_bytes"]
+        for model, variant in passed
+        if variant["precision"] == name
+    ]
+    of = sum(variant["precision"] == name for _, variant in variants)
+    if not shares:
+        return f"{name} none of {of}"
+    return f"{name} {len(shares)} of {of}, at {min(shares):.0%} to {max(shares):.0%} of the size"

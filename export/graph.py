@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from onnx import TensorProto
 from torch import nn
 from torch.export import Dim
 
@@ -127,13 +128,21 @@ def _check_axes(
     spec: TensorSpec, value: onnx.ValueInfoProto, signature: Signature, name: str
 ) -> None:
     axes = (("batch",) if signature.max_batch else ()) + spec.shape
+    wanted = TensorProto.STRING if spec.dtype == "object" else _kind(spec.dtype)
+    if (kind := value.type.tensor_type.elem_type) != wanted:
+        came_out = TensorProto.DataType.Name(kind).lower()
+        raise ExportError(f"{name}: {spec.name} came out as {came_out}: expected {spec.dtype}")
     dims = [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
     if len(dims) != len(axes):
         raise ExportError(f"{name}: {spec.name} came out with {len(dims)} axes: expected {axes}")
     for axis, dim in zip(axes, dims, strict=True):
         if dim != axis:
-            kind = "auto-named" if isinstance(dim, str) else "constant"
-            raise ExportError(f"{name}: axis '{axis}' of {spec.name} came out {kind} as {dim}")
+            how = "auto-named" if isinstance(dim, str) else "constant"
+            raise ExportError(f"{name}: axis '{axis}' of {spec.name} came out {how} as {dim}")
+
+
+def _kind(dtype: str) -> int:
+    return int(onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
 
 def _dynamic_shapes(module: nn.Module, signature: Signature) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from export.candidate import Arrays, ask, open_session
 from export.errors import ExportError
 from export.labels import check_labels
 from export.onnx_file import load_graph
-from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError, sha256_file
+from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError, check_file
 from zoo.golden import Golden
 from zoo.steps import Step, read_steps, run_steps
 
@@ -36,9 +36,7 @@ def check_published(target: Path) -> Artifact:
         raise ArtifactError(f"{target} has no version: publish the model")
     artifact = Artifact.load(target / str(numbers[-1]))
     for name, digest in artifact.metrics.get(SHARED, {}).items():
-        file = target / name
-        if not file.is_file() or sha256_file(file) != digest:
-            raise ArtifactError(f"{file} is missing or was changed; publish the model again")
+        check_file(target, name, digest)
     return artifact
 
 

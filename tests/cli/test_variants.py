@@ -117,7 +117,7 @@ def test_a_published_repository_verifies_until_a_byte_changes(
     assert_one_line(leanzoo("verify", repository), "says that it is int8, its graph 'fp")
     with (repository / MODEL / "config.pbtxt").open("a") as file:
         file.write(" ")
-    assert_one_line(leanzoo("verify", repository), "config.pbtxt is missing or was changed")
+    assert_one_line(leanzoo("verify", repository), "config.pbtxt was changed (sha256 differs)")
     assert_one_line(leanzoo("verify", tmp_path / "none"), "holds no artifact")
 
 
