@@ -16,7 +16,7 @@ Arrays = dict[str, np.ndarray]
 MAX_BATCH = 64
 CHANNELS = "channels"
 DIGITS_OF_FLOAT32 = 2.0**-23
-FINEST = 1e-4  # of a unit, the smallest difference that a gate speaks of
+FINEST = 5e-6  # of a unit, the smallest difference that a gate speaks of (a row in two batches)
 
 
 def signature(config: Any, channels: int | str = CHANNELS) -> Signature:
