@@ -88,9 +88,18 @@ def test_several_tables_are_drawn_alike():
     both = data.read(replace(RECIPE, dataset="waves+waves"))
     tables = [problem.standardised(table) for table in both.tables]
     tables[1].values[:] = 7.0
-    draws = gpd_problem.Draws(tables, built(both), 8, seed=0)
+    windows = [table.windows("train", 48, 12) for table in tables]
+    draws = gpd_problem.Draws(windows, built(both), 8, seed=0)
     flat = [bool((batch.nan_to_num(0) == 0).all()) for batch in draws]
     assert 30 < sum(flat) < 70
+
+
+def test_windows_are_drawn_at_the_stride():
+    few = data.read(replace(RECIPE, data={**RECIPE.data, "stride": 300}))
+    objective = gpd_problem.objective(built(few), few, RECIPE, None)
+    series = len(few.parts["train"]) * len(few.table.channels)
+    drawn = next(iter(objective.batches())).nan_to_num(9)
+    assert len(drawn.unique(dim=0)) <= series < len(drawn)
 
 
 def test_every_table_is_validated(series, monkeypatch):

@@ -10,13 +10,14 @@ import torch
 from zoo.families.forecast import teaching
 from zoo.families.forecast.baselines import baselines as of_table
 from zoo.families.forecast.calibrate import factors
-from zoo.families.forecast.data import ForecastData
+from zoo.families.forecast.data import DataConfig, ForecastData
 from zoo.families.forecast.diffusion import noised, on_prompt_scale, target
 from zoo.families.forecast.gpd import GPD
 from zoo.families.forecast.metrics import Answered, score
 from zoo.families.forecast.paths import forecast_paths, quantiles_of
 from zoo.families.forecast.problem import device_of, some, standardised, windows_of
 from zoo.families.forecast.table import Table
+from zoo.families.forecast.windows import Windows
 from zoo.recipes import Recipe, RecipeError
 from zoo.spec import Objective
 
@@ -33,20 +34,16 @@ class Draws:
     """Batches of windows on the scale of their prompts, of all tables alike.
 
     Args:
-        tables: standardised.
+        windows: of each table, standardised.
         model: its window and usual prompt.
         size: windows in a batch.
         seed: of the draw.
-        part: ``train`` or ``val``.
     """
 
-    def __init__(
-        self, tables: list[Table], model: GPD, size: int, seed: int, part: str = "train"
-    ) -> None:
+    def __init__(self, windows: list[Windows], model: GPD, size: int, seed: int) -> None:
         self._config, self._size = model.config, size
         self._rng = np.random.default_rng(seed)
-        prompt, horizon = model.config.lookback, model.config.horizon
-        self._windows = [table.windows(part, prompt, horizon) for table in tables]
+        self._windows = windows
 
     def __len__(self) -> int:
         return STEPS
@@ -82,19 +79,27 @@ def objective(
     """
     if recipe.select != "loss":
         raise RecipeError(f"{recipe.name} selects by '{recipe.select}': gpd is selected by 'loss'")
-    tables = [standardised(table) for table in data.tables]
-    few = [Draws([table], model, COVARIANCE // (8 * len(tables)), recipe.seed) for table in tables]
+    train, held_out = (
+        [_windows(table, part, data.config) for table in data.tables] for part in ("train", "val")
+    )
+    few = [Draws([one], model, COVARIANCE // (8 * len(train)), recipe.seed) for one in train]
     model.gaussian.fit(torch.cat([one.draw() for one in few for _ in range(8)]).nan_to_num(0))
-    draws = Draws(tables, model, recipe.batch_size, recipe.seed + 1)
+    draws = Draws(train, model, recipe.batch_size, recipe.seed + 1)
     noise = torch.Generator().manual_seed(recipe.seed)
-    held_out = [Draws([one], model, VALIDATED // len(tables), SEED, "val") for one in tables]
-    val = torch.cat([one.draw(usual=1.0) for one in held_out])
+    validated = [Draws([one], model, VALIDATED // len(train), SEED) for one in held_out]
+    val = torch.cat([one.draw(usual=1.0) for one in validated])
     return Objective(
         loss=lambda windows: _loss(model, windows, noise),
         score=lambda: -_loss(model, val, torch.Generator().manual_seed(SEED)).item(),
         batches=lambda: draws,
         n_batches=STEPS,
     )
+
+
+def _windows(table: Table, part: str, config: DataConfig) -> Windows:
+    """Windows of a part of a table, standardised."""
+    stride = config.stride if part == "train" else 1
+    return standardised(table).windows(part, config.lookback, config.horizon, stride)
 
 
 def _loss(model: GPD, windows: torch.Tensor, random: torch.Generator) -> torch.Tensor:
@@ -135,7 +140,7 @@ def evaluate(model: GPD, data: ForecastData) -> dict[str, float]:
 def _answers(model: GPD, table: Table, part: str, data: ForecastData) -> Iterator[Answered]:
     """Mean and quantiles of paths, and what came, standardised."""
     config = data.config
-    windows = standardised(table).windows(part, config.lookback, config.horizon)
+    windows = _windows(table, part, config)
     ids = some(windows, SCORED[part] // len(data.tables))
     histories, futures = windows.history(ids), torch.from_numpy(windows.future(ids)).flatten(0, 1)
     drawn = forecast_paths(
