@@ -173,6 +173,12 @@ def test_wrong_settings(settings: dict[str, Any]) -> None:
         read("waves", **settings)
 
 
+@pytest.mark.parametrize("settings", [{"time": "date"}, {"columns": ["wave"]}])
+def test_columns_of_a_known_series_are_not_named(settings: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match=f"'{next(iter(settings))}' in r.data is of the user's own"):
+        read("waves", **settings)
+
+
 def test_unknown_series_and_a_channel_without_training_values() -> None:
     with pytest.raises(DataError, match="unknown series 'etth2': did you mean etth1"):
         read("etth2")

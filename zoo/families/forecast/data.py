@@ -148,17 +148,25 @@ def read(recipe: Recipe) -> ForecastData:
     """The recipe's series.
 
     Raises:
-        DataError: they cannot be had or used, or the user's own file changed.
+        DataError: they cannot be had or used, the user's own file changed, or columns of a known
+            one are named.
         RecipeError: wrong settings.
     """
     config: DataConfig = from_table(DataConfig, recipe.data, f"{recipe.name}.data")
-    found = _own(recipe, config) if recipe.dataset_sha256 else _known(recipe.dataset)
+    found = _own(recipe, config) if recipe.dataset_sha256 else _known(recipe, config)
     tables = (cut(at_step(series, config.step_s), config.split) for series in found)
     return ForecastData(tuple(tables), config)
 
 
-def _known(dataset: str) -> list[Series]:
-    return [find_known(name) for name in dataset.split("+")]
+def _known(recipe: Recipe, config: DataConfig) -> list[Series]:
+    """Known series, whose columns are known too."""
+    for key in ("time", "columns"):
+        if getattr(config, key):
+            raise DataError(
+                f"'{key}' in {recipe.name}.data is of the user's own files, and "
+                f"{recipe.dataset} is a known data set: leave it out"
+            )
+    return [find_known(name) for name in recipe.dataset.split("+")]
 
 
 def _own(recipe: Recipe, config: DataConfig) -> list[Series]:
