@@ -159,3 +159,22 @@ def test_artifacts_lie_by_precision(exported: Path, leanzoo: Leanzoo) -> None:
     assert {"fp32", "fp16"} <= {path.parts[-3] for path in folders}
     for path in folders:
         assert Artifact.load(path.parent).metrics["precision"] == path.parts[-3]
+
+
+@pytest.mark.triton
+def test_smoke_asks_a_real_triton_before_anything_is_published(
+    leanzoo: Leanzoo, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = ("--runs", exported, "--repository", tmp_path / "models")
+    leanzoo("export", MODEL, "--runs", exported)
+    monkeypatch.setattr("zoo.cli.smoke.MOST", -1)
+    refused = leanzoo("publish", MODEL, *places, "--precision", "fp32", "--smoke")
+    assert refused.code == 1 and "expected Triton to answer probabilities as this" in refused.err
+    assert not (tmp_path / "models").exists()
+    monkeypatch.undo()
+    assert leanzoo("publish", MODEL, *places, "--precision", "fp32", "--smoke").code == 0
+    found = json.loads((exported / MODEL / "smoke.json").read_text())["models"]
+    assert {one["model"]: one["max_abs_diff"] for one in found} == {
+        MODEL: pytest.approx(0, abs=1e-6),
+        f"{MODEL}-sparse": pytest.approx(0, abs=1e-6),
+    }

@@ -24,6 +24,7 @@ from zoo.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from export.choice import Choice
     from serving.triton import Triton
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
@@ -39,6 +40,13 @@ def publish(
     sign: Annotated[
         Path | None, typer.Option(help="Private key (PEM) that signs every new version.")
     ] = None,
+    smoke: Annotated[
+        bool,
+        typer.Option(
+            help="First publish into a scratch repository, and hold what a real Triton answers "
+            "there against this process; runs/RECIPE/smoke.json says what was found."
+        ),
+    ] = False,
     repository: Repository = REPOSITORY,
     runs: Runs = RUNS,
     json: Json = False,
@@ -49,7 +57,7 @@ def publish(
     asked here for one row at a time, in turns; one that is less precise must take less than 95 %
     of the time of every more precise one. What was chosen among is said.
     """
-    published = publish_recipe(recipe, runs, repository, precision, sign)
+    published = publish_recipe(recipe, runs, repository, precision, sign, smoke)
     if json:
         return emit({"recipe": recipe, "published": published})
     for version in published:
@@ -73,6 +81,7 @@ def publish_recipe(
     repository: Path,
     precision: str | None = None,
     key: Path | None = None,
+    smoke: bool = False,
 ) -> list[dict[str, Any]]:
     """Publish every export of a recipe, each with its model card.
 
@@ -82,6 +91,7 @@ def publish_recipe(
         repository: that receives the versions.
         precision: of all; None for the fastest of each form.
         key: private key that signs the versions; None for none.
+        smoke: ask them through a real Triton first.
 
     Returns:
         Of each ``model``, ``version``, ``path``, ``changed``, ``precision`` and ``variants``.
@@ -91,24 +101,17 @@ def publish_recipe(
         ExportError: not exported in that precision, or a gate fails when it is repeated.
     """
     from export.card import card
-    from export.choice import choose_all
     from export.repository import publish_all
     from export.signing import sign
-    from zoo.artifact import Artifact, ArtifactError
-    from zoo.results import result_of
+    from zoo.cli.smoke import SMOKE_FILE
+    from zoo.cli.smoke import smoke as ask_triton
+    from zoo.results import result_of, write_json
 
-    choices = {one.model: one for one in choose_all(runs / name / EXPORTS, precision)}
-    if not choices:
-        raise ArtifactError(f"'{name}' is not exported yet: run 'leanzoo export {name}'")
-    result = result_of(runs, name)
-    trained = Artifact.load(runs / result["run"], verify=False).digest
-    for choice in choices.values():
-        if choice.artifact.parents.get("checkpoint") != trained:
-            raise ArtifactError(
-                f"{choice.artifact.path} was exported from an earlier training: export it again, "
-                "or remove it"
-            )
+    choices = _choices(name, runs, precision)
     folders = [choice.artifact.path for choice in choices.values()]
+    if smoke:
+        write_json(runs / name / SMOKE_FILE, ask_triton(folders))
+    result = result_of(runs, name)
     published = publish_all(folders, repository, lambda artifact: card(result, artifact))
     if key is not None:
         for version in published:
@@ -122,6 +125,29 @@ def publish_recipe(
         }
         for version in published
     ]
+
+
+def _choices(name: str, runs: Path, precision: str | None) -> dict[str, Choice]:
+    """The variant of every model of a recipe that is to be published.
+
+    Raises:
+        ArtifactError: not exported, or one export is of an earlier training than the latest.
+    """
+    from export.choice import choose_all
+    from zoo.artifact import Artifact, ArtifactError
+    from zoo.results import result_of
+
+    choices = {one.model: one for one in choose_all(runs / name / EXPORTS, precision)}
+    if not choices:
+        raise ArtifactError(f"'{name}' is not exported yet: run 'leanzoo export {name}'")
+    trained = Artifact.load(runs / result_of(runs, name)["run"], verify=False).digest
+    for choice in choices.values():
+        if choice.artifact.parents.get("checkpoint") != trained:
+            raise ArtifactError(
+                f"{choice.artifact.path} was exported from an earlier training: export it again, "
+                "or remove it"
+            )
+    return choices
 
 
 @app.command()
