@@ -72,6 +72,11 @@ def test_a_damaged_file_is_one_line(
     assert "expected an .npz file, or JSON" in outcome.json["error"]
 
 
+def test_a_server_is_not_named_beside_local(leanzoo: Leanzoo) -> None:
+    outcome = leanzoo("predict", "m", "--rows", "0", "--local", "--url", "far:8001")
+    assert_one_line(outcome, "--local answers in this process: leave out --url, or --local")
+
+
 def test_json_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "given.json"
     path.write_text(json.dumps([{"user": "ü"}]), encoding="utf-8-sig")

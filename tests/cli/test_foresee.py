@@ -193,6 +193,10 @@ def test_options_that_would_do_nothing_are_refused(
     assert_one_line(threaded, "a server has threads of its own: leave out --threads")
     elsewhere = leanzoo("forecast", DRAWER, "--data", mine, "--url", "far:8001")
     assert_one_line(elsewhere, f"{DRAWER} draws its paths in this process: leave out --url")
+    unread = leanzoo("forecast", DRAWER, "--data", mine, "--repository", "elsewhere")
+    assert_one_line(unread, f"{DRAWER} is read from --runs: leave out --repository")
+    both = leanzoo("forecast", STUDENT, "--data", mine, "--local", "--url", "far:8001")
+    assert_one_line(both, "--local answers in this process: leave out --url, or --local")
     seen = []
 
     class Counting(Local):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.app import app, emit
-from zoo.cli.options import REPOSITORY, URL, Json, Local, Repository, Url, stdout
+from zoo.cli.options import REPOSITORY, URL, Json, Local, Repository, Url, endpoint, stdout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,14 +134,6 @@ def scores_of(asked: Endpoint, model: str, given: Any, signature: Signature) -> 
         return asked.rank(model, given["request"], given["candidates"])
     scores: list[float] = asked.infer(model, typed(given, signature))[SCORE].ravel().tolist()
     return scores
-
-
-def endpoint(local: bool, repository: Path, url: str, threads: int = 1) -> Endpoint:
-    """Where to ask: this process, or a server."""
-    from serving.client import Client
-    from serving.local import Local
-
-    return Local(repository, threads) if local else Client(url)
 
 
 def _read(path: Path) -> Any:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.app import app, emit
-from zoo.cli.ask import endpoint
 from zoo.cli.learn import Columns, Time
 from zoo.cli.options import (
     REPOSITORY,
@@ -20,6 +19,7 @@ from zoo.cli.options import (
     Runs,
     Threads,
     Url,
+    endpoint,
     progress,
     stdout,
 )
@@ -76,7 +76,6 @@ def forecast(
     """
     from zoo.cli.fan_chart import draw
     from zoo.cli.outlook import replacing
-    from zoo.contract import SignatureError
     from zoo.registry import read_series
     from zoo.sources import report
 
@@ -84,8 +83,8 @@ def forecast(
     run = sampler_of(model, runs)
     if run is None:
         check_plain(model, paths, seed, threads if not local else 1)
-    elif url != URL:
-        raise SignatureError(f"{model} draws its paths in this process: leave out --url")
+    else:
+        check_drawing(model, repository, url)
     options = {"time": time, "columns": columns}
     series = read_series(data, {name: value for name, value in options.items() if value})
     for repair in series.repairs:
@@ -160,6 +159,20 @@ def check_plain(model: str, paths: int | None, seed: int | None, threads: int) -
             raise SignatureError(f"{model} answers with quantiles, not paths: leave out --{option}")
     if threads > 1:
         raise SignatureError("a server has threads of its own: leave out --threads, or ask --local")
+
+
+def check_drawing(model: str, repository: Path, url: str) -> None:
+    """Refuse what a model that draws paths has no use for.
+
+    Raises:
+        SignatureError: it is given.
+    """
+    from zoo.contract import SignatureError
+
+    if url != URL:
+        raise SignatureError(f"{model} draws its paths in this process: leave out --url")
+    if repository != REPOSITORY:
+        raise SignatureError(f"{model} is read from --runs: leave out --repository")
 
 
 def by_student(asked: Endpoint, model: str, series: Any, horizon: int | None) -> Outlook:

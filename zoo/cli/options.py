@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+    from serving.endpoint import Endpoint
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Runs = Annotated[Path, typer.Option(help="Folder of checkpoints and exports.")]
 Repository = Annotated[Path, typer.Option(help="Triton model repository.")]
@@ -27,6 +29,21 @@ RecipeName = Annotated[str, typer.Argument(help="A recipe, see `leanzoo list`.")
 RUNS = Path("runs")
 REPOSITORY = Path("model_repository")
 URL = "127.0.0.1:8001"
+
+
+def endpoint(local: bool, repository: Path, url: str, threads: int = 1) -> Endpoint:
+    """Where to ask: this process, or a server.
+
+    Raises:
+        SignatureError: both are named.
+    """
+    from serving.client import Client
+    from serving.local import Local as Here
+    from zoo.contract import SignatureError
+
+    if local and url != URL:
+        raise SignatureError("--local answers in this process: leave out --url, or --local")
+    return Here(repository, threads) if local else Client(url)
 
 
 def progress() -> Progress:
