@@ -208,6 +208,18 @@ def test_several_teachers(tmp_path: Path) -> None:
     torch.testing.assert_close(spec.outputs(Ensemble(members), data), mean)
 
 
+@pytest.mark.parametrize("teacher", ["gpd", "patchtst"])
+def test_several_forecasters_do_not_teach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teacher: str
+) -> None:
+    monkeypatch.setattr(distill, "fit", lambda *_: pytest.fail("trained"))
+    waves = get_recipe("quantile_mlp-waves")
+    assert waves.teacher is not None
+    several = replace(waves, teacher=replace(waves.teacher, model=teacher), teachers=2)
+    with pytest.raises(RecipeError, match=f"several of {teacher} forecast has no mean to learn"):
+        train(tmp_path, several, methods=("paths", "vanilla"))
+
+
 def test_a_teacher_of_other_data_trains_on_its_own(tmp_path: Path) -> None:
     """It comes out as it does beside a student of the same data."""
     assert TOY.teacher is not None

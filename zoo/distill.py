@@ -22,7 +22,7 @@ from rich.progress import Progress
 from zoo import checkpoint
 from zoo.artifact import Artifact, ArtifactError
 from zoo.blocks import keep_large_buffers
-from zoo.knowledge import taught
+from zoo.knowledge import check_averaged, taught
 from zoo.recipes import VANILLA, Recipe, RecipeError, from_table
 from zoo.registry import get_spec
 from zoo.results import RESULT, STUDENT, best_of, checkpoint_path, summary, write_json
@@ -118,6 +118,8 @@ def _check(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> None:
                 f"{recipe.name} has no teacher, which '{method}' needs: add one to the recipe or "
                 f"use --methods {VANILLA}"
             )
+        if method != VANILLA:
+            check_averaged(recipe)
     try:
         shop.runs.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=shop.runs).close()

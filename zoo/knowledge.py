@@ -11,8 +11,10 @@ from torch import nn
 
 from zoo import checkpoint
 from zoo.artifact import Artifact
-from zoo.recipes import Recipe
+from zoo.recipes import Recipe, RecipeError
 from zoo.registry import get_spec
+
+UNAVERAGED = ("forecasting",)  # tasks whose models give draws, or several outputs at once
 
 
 class Ensemble(nn.Module):
@@ -26,6 +28,21 @@ class Ensemble(nn.Module):
     def forward(self, *inputs: Any) -> torch.Tensor:
         """Mean of the members' outputs."""
         return torch.stack([member(*inputs) for member in self.members]).mean(dim=0)
+
+
+def check_averaged(recipe: Recipe) -> None:
+    """Refuse several teachers whose outputs have no mean.
+
+    Raises:
+        RecipeError: the student's recipe asks for them.
+    """
+    if recipe.teachers > 1 and recipe.teacher is not None:
+        model = recipe.teacher.model
+        if get_spec(model).task in UNAVERAGED:
+            raise RecipeError(
+                f"{recipe.name} has teachers = {recipe.teachers}, but what several of {model} "
+                "forecast has no mean to learn from: set teachers = 1"
+            )
 
 
 def taught(
