@@ -90,6 +90,17 @@ def test_the_mean_takes_no_more_correction_than_validation_supports(series):
     assert problem.evaluate(model, series)["val_mse"] <= before * (1 + 1e-6)
 
 
+def test_finishing_twice_is_finishing_once(series):
+    model = built(series)
+    problem.objective(model, series, RECIPE, None)
+    torch.nn.init.normal_(model.core.correct.weight, std=0.3)
+    problem.finish(model, series, RECIPE)
+    once = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    problem.finish(model, series, RECIPE)
+    assert model.core.trust < 1
+    assert all(torch.equal(buffer, once[name]) for name, buffer in model.named_buffers())
+
+
 def test_a_teacher_moves_the_loss(series):
     model = built(series, dropout=0.0)
     taught = replace(RECIPE, distill={"method": "paths", "lam": 1.0, "gaps": 0.0})

@@ -134,6 +134,8 @@ def finish(model: Forecaster, data: ForecastData, recipe: Recipe) -> None:
     val = windows_of(data, "val")
     ids = some(val, CALIBRATED // (model.calibration.numel() + 1))
     model.calibration.fill_(1)
+    if isinstance(model.core, QuantileMLPCore):
+        model.core.trust.fill_(1)
     mean, quantiles, y = _all_answers(model, val, ids)
     model.calibration.copy_(factors(quantiles, y))
     if isinstance(model.core, QuantileMLPCore):
