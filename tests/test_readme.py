@@ -14,6 +14,7 @@ from benchmarks import readme
 from zoo.cli import ask, convert, deploy, foresee, learn, measure  # the verbs
 from zoo.cli.app import VERBS, app
 from zoo.families.graph_mlp.data import load_graph
+from zoo.registry import describe_dataset, describe_series
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -140,6 +141,16 @@ def test_every_verb_is_shown_and_documented() -> None:
     assert verbs == {call[0] for call in _commands("README.md", "leanzoo")}
     for verb in verbs:
         assert f"\n| `{verb}` | " in (ROOT / "README.md").read_text()
+
+
+def test_keys_of_series_are_documented(tmp_path: Path) -> None:
+    (tmp_path / "my.csv").write_text("load\n1\n2\n3\n")
+    rows = (ROOT / "README.md").read_text().splitlines()
+    (row,) = (row for row in rows if row.startswith("| `data` | "))
+    listed, own, _ = re.split(r"With `series`, of the one file:|With `schema`:", row)
+    known, more = (set(re.findall(r"`(\w+)`", part)) for part in (listed, own))
+    assert set(describe_dataset("waves")) <= known
+    assert set(describe_series(tmp_path / "my.csv", {})) - known == more - {"datasets"}
 
 
 def test_unknown_option_is_found() -> None:
