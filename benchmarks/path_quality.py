@@ -1,18 +1,49 @@
-"""What sample paths and plain forecasts are worth, by numpy alone."""
+"""Checkpoints that draw sample paths, and what paths and plain forecasts are worth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.progress import Progress
+
+from zoo.distill import Workshop, prepare, train
+from zoo.recipes import VANILLA
+from zoo.registry import get_recipe
 
 LEVELS = np.arange(1, 10) / 10
 SEED = 0
 
 Metrics = dict[str, float]
 Told = Callable[[int, int], None]
+
+
+@contextmanager
+def finished(description: str, name: str) -> Iterator[tuple[Path, Progress]]:
+    """The checkpoint of a recipe, found finished or trained, as the command line says.
+
+    Args:
+        description: of the command; its first line is its help.
+        name: of the recipe.
+
+    Yields:
+        Its folder, and what shows the progress of whatever is done with it.
+    """
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    prepare(asked.threads, "cpu")
+    recipe = get_recipe(name)
+    with Progress() as bars:
+        shop = Workshop(asked.runs, "cpu", bars)
+        run = train(recipe, [recipe.seed], [VANILLA], False, shop)["run"]
+        yield asked.runs / run, bars
 
 
 @dataclass(frozen=True)

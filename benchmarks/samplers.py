@@ -6,21 +6,16 @@ paths of the same windows; the least CRPS is the recipe's default.
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.progress import Progress
-
 from benchmarks.conditions import machine
-from benchmarks.path_quality import Asked, of_paths
+from benchmarks.path_quality import Asked, finished, of_paths
 from zoo import checkpoint
 from zoo.artifact import versions
-from zoo.distill import Workshop, prepare, train
-from zoo.recipes import VANILLA
-from zoo.registry import get_recipe, get_spec
+from zoo.registry import get_spec
 from zoo.results import write_json
 
 RESULTS = Path(__file__).parent / "results" / "samplers.json"
@@ -36,19 +31,11 @@ SAMPLERS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Train what is missing, draw with every sampler, and write the result."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--threads", type=int, default=1)
-    asked = parser.parse_args()
-    prepare(asked.threads, "cpu")
-    recipe = get_recipe(RECIPE)
-    with Progress() as bars:
-        shop = Workshop(asked.runs, "cpu", bars)
-        run = train(recipe, [recipe.seed], [VANILLA], False, shop)["run"]
+    with finished(str(__doc__), RECIPE) as (run, bars):
         task = bars.add_task("samplers", total=len(SAMPLERS))
         rows = {}
         for name, settings in SAMPLERS.items():
-            rows[name] = measure(asked.runs / run, settings)
+            rows[name] = measure(run, settings)
             bars.update(task, advance=1)
     conditions = {"recipe": RECIPE, "part": "val", "windows": WINDOWS, "paths": PATHS}
     said = {"machine": machine(), "versions": versions("torch", "numpy")}

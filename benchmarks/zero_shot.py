@@ -7,7 +7,6 @@ and stands beside the seasonal naive forecast of the same windows.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,11 +16,9 @@ import numpy as np
 from rich.progress import Progress
 
 from benchmarks.conditions import machine
-from benchmarks.path_quality import SEED, Asked, of_paths, seasonal_naive
+from benchmarks.path_quality import SEED, Asked, finished, of_paths, seasonal_naive
 from zoo import checkpoint
 from zoo.artifact import versions
-from zoo.distill import Workshop, prepare, train
-from zoo.recipes import VANILLA
 from zoo.registry import get_recipe, get_spec
 from zoo.results import write_json
 
@@ -35,16 +32,8 @@ MISSING = 0.3  # of each history's values
 
 def main() -> None:
     """Train what is missing, ask, and write the result."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--threads", type=int, default=1)
-    asked = parser.parse_args()
-    prepare(asked.threads, "cpu")
-    recipe = get_recipe(RECIPE)
-    with Progress() as bars:
-        shop = Workshop(asked.runs, "cpu", bars)
-        run = train(recipe, [recipe.seed], [VANILLA], False, shop)["run"]
-        result = compare(asked.runs / run, bars)
+    with finished(str(__doc__), RECIPE) as (run, bars):
+        result = compare(run, bars)
     write_json(RESULTS, result)
     for name in ("seasonal_naive", "gpd", "gpd_gaps"):
         print(name, {metric: round(value, 4) for metric, value in result[name].items()})

@@ -1,10 +1,13 @@
-"""Quality of paths against plain formulae."""
+"""Quality of paths against plain formulae, and the checkpoints that they are drawn by."""
 
-from types import SimpleNamespace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks import path_quality, samplers, zero_shot
 from benchmarks.path_quality import LEVELS, Asked, of_paths, seasonal_naive
 
 
@@ -58,3 +61,29 @@ def test_seasonal_naive() -> None:
     noisy = np.random.default_rng(0).normal(size=(2, 400, 2, 5))
     before, after = (asked(np.zeros((400, 2, 6)), noise) for noise in noisy)
     assert 0.75 < seasonal_naive(after, before, period=3)["coverage80"] < 0.85
+
+
+@pytest.mark.parametrize(("command", "function"), [(samplers, "measure"), (zero_shot, "compare")])
+def test_benchmarks_of_paths_ask_the_finished_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: ModuleType, function: str
+) -> None:
+    asked: list[Any] = []
+    rows = {name: {"mse": 0.5} for name in ("seasonal_naive", "gpd", "gpd_gaps")}
+
+    def train(recipe: Any, seeds: list[int], methods: list[str], also: bool, shop: Any) -> Any:
+        asked.append((recipe.name, seeds, methods, also, shop.runs))
+        return {"run": "folder"}
+
+    def measured(run: Path, settings: Any) -> Any:
+        asked.append(run)
+        return rows if function == "compare" else rows["gpd"]
+
+    monkeypatch.setattr(path_quality, "prepare", lambda *given: asked.append(given))
+    monkeypatch.setattr(path_quality, "train", train)
+    monkeypatch.setattr(command, function, measured)
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "found.json")
+    monkeypatch.setattr("sys.argv", ["", "--runs", str(tmp_path), "--threads", "2"])
+    command.main()
+    trained = (command.RECIPE, [2021], ["vanilla"], False, tmp_path)
+    assert asked[:3] == [(2, "cpu"), trained, tmp_path / "folder"]
+    assert "0.5" in (tmp_path / "found.json").read_text()
