@@ -27,8 +27,8 @@ def metrics_table(result: dict[str, Any], metric: str) -> Table:
     roles = result["metrics"]
     names = dict.fromkeys(name for metrics in roles.values() for name in metrics)
     shown = sorted((name for name in names if _is_shown(name, metric)), key=_place)
-    unit = f"{metric}, % " if metric == PER_CENT else ""
-    table = Table("", title=f"{result['recipe']}: {unit}({len(result['seeds'])} seed(s))")
+    unit = f": {metric}, %" if metric == PER_CENT else ""
+    table = Table("", title=f"{result['recipe']}{unit} ({len(result['seeds'])} seed(s))")
     for name in shown:
         table.add_column(name.removesuffix(f"_{PER_CENT}").replace("_", " "), justify="right")
     for role, metrics in roles.items():
