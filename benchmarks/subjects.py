@@ -125,7 +125,7 @@ def open_pair(name: str, runs: Path, threads: int) -> Pair:
     out = runs / name / "bench"
     students = ready_forms(run, "student", out, data, threads)
     taught_by = checkpoint.recipe_of(teacher)
-    same = taught_by.data == recipe.data
+    same = taught_by.shares_data(recipe)
     seen = data if same else get_spec(taught_by.model).data(taught_by)
     teachers = ready_forms(teacher_run, "teacher", out, seen, threads)
     return Pair(

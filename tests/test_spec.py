@@ -140,6 +140,13 @@ def test_id_of_own_data_is_its_content() -> None:
     assert own.id != BASE.id
 
 
+def test_shared_data_is_the_same_read_in_the_same_way() -> None:
+    assert BASE.teacher is not None
+    assert BASE.shares_data(BASE.teacher)
+    for other in ({"dataset": "cora"}, {"dataset_sha256": "ab"}, {"data": {"setting": "x"}}):
+        assert not BASE.shares_data(BASE.teacher.using(**other))
+
+
 OTHER: dict[str, Any] = {
     "split_seed": 7,
     "model": "gcn",

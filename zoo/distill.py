@@ -140,8 +140,8 @@ def _train_seed(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> dict[
             if index:
                 seed = recipe.seed + TEACHER_SEED_STEP * index
                 teacher = replace(teacher, seed=seed, split_seed=recipe.seed)
-            shared = (teacher.dataset, teacher.data) == (recipe.dataset, recipe.data)
-            teachers.append(_trained(teacher, [], data if shared else _Lazy(teacher), shop))
+            own = data if teacher.shares_data(recipe) else _Lazy(teacher)
+            teachers.append(_trained(teacher, [], own, shop))
         roles["teacher"] = teachers[0]
         teachers = _fold_teachers(recipe, shop) or teachers
     for index, method in enumerate(methods):

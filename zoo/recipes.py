@@ -112,6 +112,14 @@ class Recipe:
         """Hash of everything that determines the weights; equal ids, equal weights."""
         return sha256_bytes(json.dumps(_canonical(self), sort_keys=True).encode())[:12]
 
+    def shares_data(self, other: Recipe) -> bool:
+        """Whether both read the same data in the same way."""
+        return (self.dataset, self.dataset_sha256, self.data) == (
+            other.dataset,
+            other.dataset_sha256,
+            other.data,
+        )
+
     def using(self, **shared: Any) -> Recipe:
         """This recipe and its teacher's with the same seed, dataset, data or epochs."""
         teacher = self.teacher.using(**shared) if self.teacher else None

@@ -13,11 +13,14 @@ from benchmarks import ladder, subjects
 from benchmarks.comparison import Plan
 from benchmarks.ladder import bench
 from benchmarks.measurement import Measurement
-from benchmarks.subjects import open_pair
+from benchmarks.subjects import Pair, open_pair
 from benchmarks.table import markdown_table, terminal_table
 from tests.benchmarks.conftest import STUDENT
-from zoo.artifact import ArtifactError
+from zoo import checkpoint
+from zoo.artifact import Artifact, ArtifactError
 from zoo.distill import Workshop, train
+from zoo.recipes import Recipe
+from zoo.registry import get_spec
 
 
 @pytest.fixture
@@ -53,6 +56,25 @@ def test_graphs_are_exported_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -
     open_pair("mlp-toy", runs, threads=1)
     monkeypatch.setattr(subjects, "export_checkpoint", None)
     open_pair("mlp-toy", runs, threads=1)
+
+
+def test_a_teacher_of_another_data_set_reads_its_own(
+    runs: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe_of, read = checkpoint.recipe_of, []
+
+    def moved(artifact: Artifact) -> Recipe:
+        recipe = recipe_of(artifact)
+        return replace(recipe, dataset="other") if recipe.model == "gcn" else recipe
+
+    def data(recipe: Recipe) -> object:
+        read.append(recipe.dataset)
+        return pair.data
+
+    monkeypatch.setattr(checkpoint, "recipe_of", moved)
+    monkeypatch.setattr(subjects, "get_spec", lambda name: replace(get_spec(name), data=data))
+    open_pair("mlp-toy", runs, threads=1)
+    assert read == ["toy", "other"]
 
 
 def test_untrained(tmp_path: Path) -> None:
