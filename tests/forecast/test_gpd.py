@@ -177,7 +177,8 @@ def test_finish_evaluate_outputs(series, monkeypatch):
 def test_graph_of_paths_is_the_sampler(series):
     model = built(series)
     arrays = gpd_forms.paths_rows(series, model.config, np.arange(6))
-    assert gpd_forms.paths_signature(model.config).check(arrays) == 6
+    signature = gpd_forms.paths_signature(model.config)
+    assert signature.check(arrays) == 6 and "sampler A" in signature.outputs[0].doc
     history, noise = (torch.from_numpy(arrays[name]) for name in ("history", "noise"))
     used = iter(noise.unbind(1))
     with torch.no_grad():

@@ -75,7 +75,14 @@ def paths_signature(config: Any) -> Signature:
             "standard normal; the same noise gives the same path",
         ),
     )
-    outputs = (TensorSpec("path", "float32", (config.horizon,), "what may come, same unit"),)
+    outputs = (
+        TensorSpec(
+            "path",
+            "float32",
+            (config.horizon,),
+            "what may come, same unit, drawn by sampler A (replacement)",
+        ),
+    )
     return Signature(inputs, outputs, MAX_BATCH)
 
 
