@@ -19,6 +19,7 @@ from zoo.golden import distances
 
 Arrays = dict[str, np.ndarray]
 
+ERRORS = 3  # and nothing below, of ONNX Runtime's log
 CLOSER = 0.1  # of the tolerance, between answers of graphs: a row alone and in a batch, two forms
 CANDIDATES = "candidates"  # the axis of a form that ranks
 
@@ -68,6 +69,7 @@ def open_session(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
     """The graph in ONNX Runtime on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS  # what it cannot fold it runs
     return onnxruntime.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
