@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Leanzoo, assert_one_line
 from zoo.cli import ask
+from zoo.cli.options import URL
 from zoo.contract import Signature, TensorSpec
 
 SIGNATURE = Signature(
@@ -72,8 +73,9 @@ def test_a_damaged_file_is_one_line(
     assert "expected an .npz file, or JSON" in outcome.json["error"]
 
 
-def test_a_server_is_not_named_beside_local(leanzoo: Leanzoo) -> None:
-    outcome = leanzoo("predict", "m", "--rows", "0", "--local", "--url", "far:8001")
+@pytest.mark.parametrize("url", ["far:8001", URL])
+def test_a_server_is_not_named_beside_local(leanzoo: Leanzoo, url: str) -> None:
+    outcome = leanzoo("predict", "m", "--rows", "0", "--local", "--url", url)
     assert_one_line(outcome, "--local answers in this process: leave out --url, or --local")
 
 

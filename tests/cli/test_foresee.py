@@ -16,6 +16,7 @@ from tests.cli.conftest import Leanzoo, Outcome, assert_one_line
 from tests.serving.conftest import FORECAST
 from zoo import checkpoint, registry
 from zoo.artifact import ArtifactError
+from zoo.cli.options import REPOSITORY, URL
 from zoo.recipes import Recipe, from_table
 from zoo.results import latest_run, write_json
 
@@ -191,11 +192,11 @@ def test_options_that_would_do_nothing_are_refused(
 ) -> None:
     threaded = leanzoo("forecast", STUDENT, "--data", mine, "--threads", 2)
     assert_one_line(threaded, "a server has threads of its own: leave out --threads")
-    elsewhere = leanzoo("forecast", DRAWER, "--data", mine, "--url", "far:8001")
+    elsewhere = leanzoo("forecast", DRAWER, "--data", mine, "--url", URL)
     assert_one_line(elsewhere, f"{DRAWER} draws its paths in this process: leave out --url")
-    unread = leanzoo("forecast", DRAWER, "--data", mine, "--repository", "elsewhere")
+    unread = leanzoo("forecast", DRAWER, "--data", mine, "--repository", REPOSITORY)
     assert_one_line(unread, f"{DRAWER} is read from --runs: leave out --repository")
-    both = leanzoo("forecast", STUDENT, "--data", mine, "--local", "--url", "far:8001")
+    both = leanzoo("forecast", STUDENT, "--data", mine, "--local", "--url", URL)
     assert_one_line(both, "--local answers in this process: leave out --url, or --local")
     seen = []
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.app import app, emit
-from zoo.cli.options import REPOSITORY, URL, Json, Local, Repository, Url, endpoint, stdout
+from zoo.cli.options import REPOSITORY, Json, Local, Repository, Url, endpoint, stdout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ def predict(
             "(-raw) .json: a list of records, or {request: record, candidates: [records]}."
         ),
     ] = None,
-    url: Url = URL,
+    url: Url = None,
     local: Local = False,
     top: Annotated[
         int | None,

@@ -12,10 +12,8 @@ from zoo.cli.learn import Columns, Time
 from zoo.cli.options import (
     REPOSITORY,
     RUNS,
-    URL,
     Json,
     Local,
-    Repository,
     Runs,
     Threads,
     Url,
@@ -62,9 +60,11 @@ def forecast(
         Path | None, typer.Option(help="The picture instead: a .png, .svg or .pdf file.")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="The table instead: a .csv file.")] = None,
-    url: Url = URL,
+    url: Url = None,
     local: Local = False,
-    repository: Repository = REPOSITORY,
+    repository: Annotated[
+        Path | None, typer.Option(help=f"Triton model repository. Default: {REPOSITORY}.")
+    ] = None,
     runs: Runs = RUNS,
     threads: Threads = 1,
     json: Json = False,
@@ -90,7 +90,7 @@ def forecast(
     for repair in series.repairs:
         report(f"{data.name}: {repair}")
     if run is None:
-        with endpoint(local, repository, url, threads) as asked:
+        with endpoint(local, repository or REPOSITORY, url, threads) as asked:
             outlook = by_student(asked, model, series, horizon)
     else:
         outlook = by_paths(run, series, horizon, paths or PATHS, seed or SEED, threads)
@@ -161,7 +161,7 @@ def check_plain(model: str, paths: int | None, seed: int | None, threads: int) -
         raise SignatureError("a server has threads of its own: leave out --threads, or ask --local")
 
 
-def check_drawing(model: str, repository: Path, url: str) -> None:
+def check_drawing(model: str, repository: Path | None, url: str | None) -> None:
     """Refuse what a model that draws paths has no use for.
 
     Raises:
@@ -169,9 +169,9 @@ def check_drawing(model: str, repository: Path, url: str) -> None:
     """
     from zoo.contract import SignatureError
 
-    if url != URL:
+    if url is not None:
         raise SignatureError(f"{model} draws its paths in this process: leave out --url")
-    if repository != REPOSITORY:
+    if repository is not None:
         raise SignatureError(f"{model} is read from --runs: leave out --repository")
 
 

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
     from serving.endpoint import Endpoint
 
+RUNS = Path("runs")
+REPOSITORY = Path("model_repository")
+URL = "127.0.0.1:8001"
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Runs = Annotated[Path, typer.Option(help="Folder of checkpoints and exports.")]
 Repository = Annotated[Path, typer.Option(help="Triton model repository.")]
-Url = Annotated[str, typer.Option(help="gRPC address of a Triton server.")]
+Url = Annotated[str | None, typer.Option(help=f"gRPC address of a Triton server. Default: {URL}.")]
 Local = Annotated[bool, typer.Option(help="Answer in this process, without a server.")]
 Threads = Annotated[
     int,
@@ -26,12 +30,8 @@ Threads = Annotated[
 ]
 RecipeName = Annotated[str, typer.Argument(help="A recipe, see `leanzoo list`.")]
 
-RUNS = Path("runs")
-REPOSITORY = Path("model_repository")
-URL = "127.0.0.1:8001"
 
-
-def endpoint(local: bool, repository: Path, url: str, threads: int = 1) -> Endpoint:
+def endpoint(local: bool, repository: Path, url: str | None, threads: int = 1) -> Endpoint:
     """Where to ask: this process, or a server.
 
     Raises:
@@ -41,9 +41,9 @@ def endpoint(local: bool, repository: Path, url: str, threads: int = 1) -> Endpo
     from serving.local import Local as Here
     from zoo.contract import SignatureError
 
-    if local and url != URL:
+    if local and url is not None:
         raise SignatureError("--local answers in this process: leave out --url, or --local")
-    return Here(repository, threads) if local else Client(url)
+    return Here(repository, threads) if local else Client(url or URL)
 
 
 def progress() -> Progress:
