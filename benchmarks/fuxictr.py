@@ -64,7 +64,8 @@ def measure(name: str, epochs: int, rounds: int, threads: int) -> dict[str, Any]
     Raises:
         ComparisonError: FuxiCTR cannot be had, or the two are not the same model.
     """
-    recipe = get_recipe(name).by(VANILLA).using(epochs=epochs)
+    shipped = get_recipe(name)
+    recipe = shipped.by(VANILLA, get_spec(shipped.model).distill_config).using(epochs=epochs)
     with tempfile.TemporaryDirectory(prefix="leanzoo-fuxictr-") as scratch:
         folder = Path(scratch)
         write_setup(recipe, threads, folder)

@@ -78,9 +78,10 @@ class Study:
     def record(self, recipe: Recipe, runs: Path) -> Record | None:
         """A seed's record by role from its finished models, and what needs no training behind
         them; None while any is missing."""
+        kind = get_spec(recipe.model).distill_config
         wanted = {"teacher": recipe.teacher} if recipe.teacher else {}
         for index, method in enumerate(self.methods(recipe)):
-            wanted["student" if index == 0 else method] = recipe.by(method)
+            wanted["student" if index == 0 else method] = recipe.by(method, kind)
         found: Record = {"id": recipe.id}
         baselines: Record = {}
         for role, made_by in wanted.items():

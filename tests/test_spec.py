@@ -213,13 +213,23 @@ def test_one_schedule_of_the_learning_rate(schedule: dict[str, Any]) -> None:
 
 
 def test_vanilla_and_shared_fields() -> None:
-    vanilla = replace(BASE, distill={"method": "ffg2m", "temperature": 1.5}, teachers=3).by(
-        "vanilla"
-    )
+    kind = get_spec("mlp").distill_config
+    warm = replace(BASE, distill={"method": "ffg2m", "temperature": 1.5})
+    vanilla = replace(warm, teachers=3).by("vanilla", kind)
     assert (vanilla.teacher, vanilla.distill, vanilla.teachers) == (None, {"method": "vanilla"}, 1)
-    low = replace(BASE, distill={"method": "ffg2m", "temperature": 1.5}).by("low")
+    low = warm.by("low", kind)
     assert low.distill == {"method": "low", "temperature": 1.5}
     assert low.teacher == BASE.teacher
     seeded = BASE.using(seed=5)
     assert seeded.teacher is not None
     assert (seeded.seed, seeded.teacher.seed) == (5, 5)
+
+
+def test_vanilla_keeps_what_holds_without_a_teacher() -> None:
+    kind = get_spec("quantile_mlp").distill_config
+    shipped = {"method": "paths", "lam": 0.5, "squares": 0.3, "gaps": 0.1}
+    assert replace(BASE, distill=shipped).by("vanilla", kind).distill == {"method": "vanilla"}
+    changed = replace(BASE, distill={**shipped, "squares": 0.0, "gaps": 0.4})
+    kept = {"method": "vanilla", "squares": 0.0, "gaps": 0.4}
+    assert changed.by("vanilla", kind).distill == kept
+    assert replace(BASE, distill={"gaps": 0.4}).by("vanilla", kind).distill["gaps"] == 0.4

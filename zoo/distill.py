@@ -109,10 +109,11 @@ def _metrics(trained: dict[str, Artifact]) -> dict[str, dict[str, Any]]:
 
 def _check(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> None:
     """Refuse before the first epoch what would fail after hours of them."""
+    kind = get_spec(recipe.model).distill_config
     for method in methods:
         if methods.count(method) > 1:
             raise RecipeError(f"methods name '{method}' twice: name each once")
-        from_table(get_spec(recipe.model).distill_config, recipe.by(method).distill, "--methods")
+        from_table(kind, recipe.by(method, kind).distill, "--methods")
         if method != VANILLA and recipe.teacher is None:
             raise RecipeError(
                 f"{recipe.name} has no teacher, which '{method}' needs: add one to the recipe or "
@@ -145,7 +146,7 @@ def _train_seed(recipe: Recipe, methods: Sequence[str], shop: Workshop) -> dict[
         roles["teacher"] = teachers[0]
         teachers = _fold_teachers(recipe, shop) or teachers
     for index, method in enumerate(methods):
-        student = recipe.by(method)
+        student = recipe.by(method, get_spec(recipe.model).distill_config)
         taught_by = teachers if student.teacher else []
         roles[method if index else STUDENT] = _trained(student, taught_by, data, shop)
     return roles

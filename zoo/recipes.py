@@ -18,6 +18,7 @@ from zoo.artifact import sha256_bytes
 from zoo.contract import LeanzooError, near
 
 VANILLA = "vanilla"
+UNTAUGHT = "untaught"  # in the metadata of a distill config's field: it holds without a teacher
 UNHASHED = ("name", "gate")  # fields that the weights do not depend on
 SELECTIONS = ("accuracy", "auc", "loss", "mse", "crps")
 
@@ -125,11 +126,23 @@ class Recipe:
         teacher = self.teacher.using(**shared) if self.teacher else None
         return replace(self, teacher=teacher, **shared)
 
-    def by(self, method: str) -> Recipe:
-        """This recipe with another distillation method; ``vanilla`` learns from labels alone."""
-        if method == VANILLA:
-            return replace(self, distill={"method": VANILLA}, teacher=None, teachers=1, folds=1)
-        return replace(self, distill={**self.distill, "method": method})
+    def by(self, method: str, kind: type) -> Recipe:
+        """This recipe with another distillation method; ``vanilla`` learns from labels alone.
+
+        Args:
+            method: its name.
+            kind: the model's ``distill_config``; ``vanilla`` keeps its fields marked ``UNTAUGHT``.
+        """
+        if method != VANILLA:
+            return replace(self, distill={**self.distill, "method": method})
+        kept = {  # but for defaults, so that ids of earlier runs stay
+            known.name: self.distill[known.name]
+            for known in dataclasses.fields(kind)
+            if UNTAUGHT in known.metadata
+            and self.distill.get(known.name, known.default) != known.default
+        }
+        distill = {"method": VANILLA, **kept}
+        return replace(self, distill=distill, teacher=None, teachers=1, folds=1)
 
 
 def _canonical(recipe: Recipe) -> dict[str, Any]:

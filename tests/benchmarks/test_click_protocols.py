@@ -24,7 +24,7 @@ from benchmarks.table import headline_table, markdown_table, terminal_table
 from export.to_onnx import export_checkpoint
 from zoo.distill import Workshop, train
 from zoo.recipes import VANILLA
-from zoo.registry import get_recipe
+from zoo.registry import get_recipe, get_spec
 
 PLAN = Plan(budget_s=0, least=60, most=60)
 RECIPE = "finalmlp-clicks"
@@ -155,7 +155,8 @@ def test_raw_path(click_runs: Path) -> None:
 
 
 def test_what_fuxictr_is_told(tmp_path: Path) -> None:
-    recipe = get_recipe(RECIPE).by(VANILLA)
+    shipped = get_recipe(RECIPE)
+    recipe = shipped.by(VANILLA, get_spec(shipped.model).distill_config)
     with pytest.raises(ComparisonError, match="clicks has numeric or multi-valued fields"):
         write_setup(recipe, 1, tmp_path)
     fields = {name: {} for name in ("category", "country", "item", "user")}

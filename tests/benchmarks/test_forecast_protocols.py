@@ -22,7 +22,7 @@ from zoo.artifact import Artifact
 from zoo.contract import Signature, TensorSpec
 from zoo.distill import Workshop, train
 from zoo.recipes import VANILLA
-from zoo.registry import get_recipe
+from zoo.registry import get_recipe, get_spec
 
 PLAN = Plan(budget_s=0, least=6, most=6)
 RECIPE = "quantile_mlp-waves"
@@ -110,7 +110,9 @@ def test_bench_and_its_tables(series_runs: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_teacher_is_found_where_labels_alone_are_deployed(series_runs: Path) -> None:
     file = series_runs / RECIPE / results.RESULT
     result = json.loads(file.read_text())
-    vanilla = get_recipe(RECIPE).using(epochs=1).by(VANILLA)
+    vanilla = (
+        get_recipe(RECIPE).using(epochs=1).by(VANILLA, get_spec("quantile_mlp").distill_config)
+    )
     run = results.checkpoint_path(vanilla, series_runs)
     assert Artifact.load(run).parents == {}
     try:

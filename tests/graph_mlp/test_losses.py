@@ -173,7 +173,7 @@ def objective_loss(data: GraphData, teacher: Any, flip: bool = False, **distill:
         changed.y = lambda part, device: (data.y(part, device) + 1) % 4  # type: ignore[method-assign]
     torch.manual_seed(0)
     model: MLP = spec.build(config_of(spec, recipe, data.sizes))  # type: ignore[assignment]
-    made = recipe.by(distill.pop("method", "ffg2m"))
+    made = recipe.by(distill.pop("method", "ffg2m"), spec.distill_config)
     made.distill.update(distill)
     objective = student_objective(model.eval(), changed, made, teacher)
     return objective.loss(None).item()
@@ -199,7 +199,7 @@ def test_labels_matter_with_a_weight_only(data: GraphData, weight: float, matter
 
 
 def test_vanilla_has_labels_alone(data: GraphData) -> None:
-    recipe = get_recipe("mlp-toy").by("vanilla")
+    recipe = get_recipe("mlp-toy").by("vanilla", get_spec("mlp").distill_config)
     assert recipe.teacher is None
     assert objective_loss(data, None, method="vanilla") != objective_loss(
         data, None, True, method="vanilla"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from zoo.families.forecast.quantiles import pinball
+from zoo.recipes import UNTAUGHT
 
 METHODS = ("paths", "vanilla")
 
@@ -24,8 +25,8 @@ class DistillConfig:
 
     method: str = "vanilla"
     lam: float = 0.3
-    squares: float = 0.3
-    gaps: float = 0.1
+    squares: float = field(default=0.3, metadata={UNTAUGHT: True})
+    gaps: float = field(default=0.1, metadata={UNTAUGHT: True})
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
