@@ -1,52 +1,18 @@
-"""Files of the user's own: what is read, what is mended, what is refused in one line."""
+"""Files of the user's own: what is read, and what is mended."""
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.forecast.series_files import DAY, HOUR, TIMES, column_b, long, read, stamps, wide
 from zoo.families.forecast.files import read_file
 from zoo.families.forecast.grid import duration
-from zoo.families.forecast.series import Series
-from zoo.sources import DataError
-
-START = datetime(2024, 1, 1)
-HOUR, DAY = 3600, 86_400
-
-
-def stamps(n: int = 10, step_s: int = HOUR, form: str = "%Y-%m-%d %H:%M:%S") -> list[str]:
-    return [(START + timedelta(seconds=step_s * i)).strftime(form) for i in range(n)]
-
-
-def wide(
-    times: Sequence[str] = (), header: str = "date,a,b", cells: Callable[[int], str] | None = None
-) -> str:
-    cells = cells or (lambda i: f"{i},{i % 3 + 0.5}")
-    rows = [f"{time},{cells(i)}" for i, time in enumerate(times or stamps())]
-    return "\n".join([header, *rows]) + "\n"
-
-
-def column_b(*values: object) -> str:
-    return wide(cells=lambda i: f"{i},{values[i] if i < len(values) else i % 3}")
-
-
-def long(times: Sequence[str], ids: Sequence[object], header: str = "time,id,value") -> str:
-    rows = [
-        f"{time},{name},{10 * k + i}" for i, time in enumerate(times) for k, name in enumerate(ids)
-    ]
-    return "\n".join([header, *rows]) + "\n"
-
-
-def read(tmp_path: Path, text: str | bytes, time: str = "", columns: Sequence[str] = ()) -> Series:
-    path = tmp_path / "my.csv"
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_file(path, time, columns)
 
 
 def test_a_plain_file_is_read_as_it_stands(tmp_path: Path) -> None:
@@ -120,7 +86,6 @@ def test_months_are_even_steps(tmp_path: Path, freq: str, months: int, period: i
     assert series.step_s == pytest.approx(months * 30.4375 * DAY)
 
 
-TIMES = stamps()
 REPAIRS = {
     "gap": (wide(TIMES[:4] + TIMES[6:]), "2 step(s) of 1 h without a row: filled", 10, 4),
     "repeated": (wide(TIMES[:4] + TIMES[3:]), "1 repeated time stamp(s): their mean", 10, 0),
@@ -227,51 +192,6 @@ def test_chosen_columns_and_time(tmp_path: Path) -> None:
     assert read(tmp_path, both.replace("city", "id"), columns=["rain"]).channels == ("1", "2")
 
 
-FAULTS: dict[str, tuple[str | bytes, str]] = {
-    "empty": ("", "it is empty"),
-    "header alone": ("date,a\n", "has no rows: expected a row for every time"),
-    "two times": (wide(TIMES[:2]), "has 2 different time(s): expected three or more"),
-    "cell": (column_b(1, 2, "oops"), "row 3, column 'b' is 'oops': expected a number"),
-    "short row": (wide() + "2024-01-02 00:00:00,1\n", "row 11 has 2 cell(s): expected 3"),
-    "long row": (wide() + "2024-01-02 00:00:00,1,2,3\n", "row 11 has 4 cell(s): expected 3"),
-    "cut": (wide()[:-12], "row 10 has 1 cell(s)"),
-    "open quote": (wide() + '2024-01-02 00:00:00,"1,2\n', "row 11 has 2 cell(s)"),
-    "no header": (wide().split("\n", 1)[1], "expected a header with the columns' names"),
-    "semicolons": (wide().replace(",", ";"), "has semicolons between its cells: expected commas"),
-    "tabs": (wide().replace(",", "\t"), "has tabs between its cells"),
-    "text alone": (wide(header="date,a", cells=lambda i: "x"), "no column of numbers: expected"),
-    "times alone": ("date\n" + "\n".join(TIMES), "no column of numbers: expected"),
-    "missing alone": (wide(cells=lambda i: ","), "columns 'a', 'b' without any value"),
-    "twice": (wide(header="date,a,a"), "has two columns 'a'; rename one"),
-    "nameless": (wide(header="date,a,"), "has a column '' without a name"),
-    "no time": (wide([*TIMES[:5], "", *TIMES[6:]]), "row 6, column 'date' is '': expected a time"),
-    "other form": (wide([*TIMES[:5], "5 Jan 2024"]), "row 6, column 'date' is '5 Jan 2024'"),
-    "no such hour": (wide([*TIMES[:5], "2024-01-01 24:00:00"]), "row 6, column 'date'"),
-    "mixed zones": (
-        wide([f"{TIMES[0]}+01:00", *TIMES[1:]]),
-        "row 2, column 'date' is '2024-01-01 01:00:00': expected an offset from UTC",
-    ),
-    "mixed zones, none first": (wide([*TIMES[:3], f"{TIMES[3]}Z"]), "expected no offset from UTC"),
-    "unnamed series": (
-        long(TIMES, [1, 2, 3], "date,shop,sales"),
-        "30 different rows at 10 times: expected one per time, or a column called id",
-    ),
-    "day and hour": (wide(["2024-01-01"] * 5 + ["2024-01-02"] * 5), "10 different rows at 2 times"),
-    "decimal commas": (wide(header="date,a", cells=lambda i: f'"{i},5"'), "'a' (such as '0,5')"),
-    "uneven": (
-        wide([*stamps(20, step_s=1), "2025-01-01 00:00:00"]),
-        "too uneven for a grid: 21 times, most about 1 s apart",
-    ),
-    "values of long": (
-        "time,id,a,b\n" + "".join(f"{time},{name},1,2\n" for time in TIMES for name in "xy"),
-        "several columns of values (columns 'a', 'b'): choose one with --columns",
-    ),
-    "no id": (long(TIMES, ["x", ""]), "row 2, column 'id' is '': expected the name of a series"),
-    "binary": (bytes(range(256)), "cannot be read (it is binary)"),
-    "utf-16": (wide().encode("utf-16"), "cannot be read (it is binary)"),
-}
-
-
 def test_the_mean_of_each_time_is_taken_where_it_is_named(tmp_path: Path) -> None:
     series = read(tmp_path, long(TIMES, [1, 3], "date,shop,sales"), time="date")
     np.testing.assert_array_equal(series.values[:2], [[2, 5], [2, 6]])
@@ -288,49 +208,3 @@ def test_seconds_since_1970_in_a_column_called_ts(tmp_path: Path) -> None:
 )
 def test_steps_in_words(days: float, text: str) -> None:
     assert duration(days * DAY) == text
-
-
-def refused(read_it: Callable[[], Series]) -> str:
-    with pytest.raises(DataError) as caught:
-        read_it()
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
-
-@pytest.mark.parametrize(("text", "message"), FAULTS.values(), ids=FAULTS)
-def test_what_cannot_be_mended_is_refused(tmp_path: Path, text: str | bytes, message: str) -> None:
-    assert message in (told := refused(lambda: read(tmp_path, text))), told
-    assert "my.csv" in told
-
-
-@pytest.mark.parametrize(
-    ("file", "content", "message"),
-    [
-        ("none.csv", None, "no file"),
-        ("my.txt", b"a", "is of an unknown kind: expected a name ending in .csv"),
-        ("my.csv.gz", b"hello", "cannot be read (Not a gzipped file"),
-        ("my.csv.gz", gzip.compress(wide().encode())[:40], "end-of-stream marker"),
-        ("my.parquet", b"hello", "cannot be read"),
-    ],
-)
-def test_broken_files(tmp_path: Path, file: str, content: bytes | None, message: str) -> None:
-    if content is not None:
-        (tmp_path / file).write_bytes(content)
-    assert message in refused(lambda: read_file(tmp_path / file))
-
-
-@pytest.mark.parametrize(
-    ("time", "columns", "message"),
-    [
-        ("dat", [], "has no column 'dat': did you mean date"),
-        ("", ["c"], "has no column 'c'"),
-        ("", ["date"], "'date' is the column of times"),
-        ("", ["town"], "row 1, column 'town' is 'x': expected a number"),
-        ("", ["none"], "column 'none' without any value"),
-        ("town", [], "row 1, column 'town' is 'x': expected a time"),
-    ],
-)
-def test_wrong_choices(tmp_path: Path, time: str, columns: list[str], message: str) -> None:
-    text = wide(header="date,a,town,none", cells=lambda i: f"{i},x,")
-    assert message in refused(lambda: read(tmp_path, text, time, columns))
