@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -77,6 +78,14 @@ def lived_in(model: nn.Module) -> nn.Module:
             module.table.index_fill_(0, module.padding, 0.0)
             module.standardise(SCALES)
     return model.eval()
+
+
+@pytest.fixture
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of encoded logs, empty as yet."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("LEANZOO_CACHE", str(folder))
+    return folder / "ctr"
 
 
 @pytest.fixture
