@@ -1,14 +1,35 @@
-"""``leanzoo`` in this process, as its tests call it."""
+"""``leanzoo`` in this process, as its tests call it, and the click models they ask about."""
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pyarrow.csv
 import pytest
+from rich.progress import Progress
 
+from zoo import distill
 from zoo.cli import app
+from zoo.cli.convert import export_recipe
+from zoo.cli.deploy import publish_recipe
+from zoo.registry import get_recipe
+
+RECIPE = "finalmlp-clicks"
+QUICK = ("--epochs", "1", "--no-also")
+SCHEMA = """
+label = "click"
+[fields]
+user = {}
+country = {}
+item = { role = "item" }
+category = { role = "item" }
+price = { kind = "numeric", role = "item" }
+"""
 
 
 class Outcome(NamedTuple):
@@ -51,3 +72,54 @@ def assert_one_line(outcome: Outcome, message: str) -> None:
     (line,) = outcome.err.splitlines()
     assert line.startswith("leanzoo: ")
     assert message in line
+
+
+@dataclass(frozen=True)
+class Published:
+    """The toy's student: where it was trained and published, and what training returned."""
+
+    runs: Path
+    repository: Path
+    result: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def clicks(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """Trained for two epochs, exported and published. Read only."""
+    root = tmp_path_factory.mktemp("clicks")
+    recipe = get_recipe(RECIPE).using(epochs=2)
+    distill.prepare(threads=1, device="cpu")
+    shop = distill.Workshop(root / "runs", "cpu", Progress(disable=True))
+    result = distill.train(recipe, [recipe.seed], ["kd", "vanilla"], True, shop)
+    export_recipe(RECIPE, root / "runs")
+    publish_recipe(RECIPE, root / "runs", root / "models")
+    return Published(root / "runs", root / "models", result)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log of the user's own, as CSV."""
+    rng = np.random.default_rng(0)
+    rows = 600
+    user, item = rng.integers(0, 20, rows), rng.integers(0, 30, rows)
+    table = pyarrow.table(
+        {
+            "click": (rng.random(rows) < 0.3 + 0.4 * (item % 2)).astype(int),
+            "user": np.char.add("u", user.astype(str)),
+            "country": np.array(["de", "fr"])[user % 2],
+            "item": item,
+            "category": np.array(["a", "b", "c"])[item % 3],
+            "price": np.round(rng.random(rows), 2),
+        }
+    )
+    path = tmp_path / "My Log.csv"
+    pyarrow.csv.write_csv(table, path)
+    return path
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Path:
+    """What the columns of ``log`` mean."""
+    path = tmp_path / "schema.toml"
+    path.write_text(SCHEMA)
+    return path
