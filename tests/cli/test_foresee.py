@@ -13,7 +13,7 @@ import pytest
 from serving.local import Local
 from tests.cli import toy_paths
 from tests.cli.conftest import Leanzoo, Outcome, assert_one_line
-from tests.serving.conftest import FORECAST
+from tests.serving.tiny_models import FORECAST
 from zoo import checkpoint, registry
 from zoo.artifact import ArtifactError
 from zoo.cli.options import REPOSITORY, URL
