@@ -12,11 +12,13 @@ import torch
 from rich.progress import Progress
 
 from zoo.families.ctr import batches as drawing
-from zoo.families.ctr import metrics, problem
+from zoo.families.ctr import forms, metrics, problem
 from zoo.families.ctr.batches import Batches
 from zoo.families.ctr.crosses import DCNv2, DCNv2Config, LogReg, LogRegConfig
+from zoo.families.ctr.data import read
 from zoo.families.ctr.ensemble import CTREnsemble, EnsembleConfig
 from zoo.families.ctr.finalmlp import FinalMLP, FinalMLPConfig
+from zoo.families.ctr.judge import JUDGE
 from zoo.families.ctr.losses import DistillConfig, distilled_loss
 from zoo.recipes import Recipe, RecipeError
 from zoo.train import fit
@@ -158,7 +160,21 @@ def test_training_finds_the_signal(log: Any) -> None:
         for part in ("val", "test")
         for name in ("auc", "logloss", "calibration", "ece")
     }
-    assert problem.score(problem.answers(model, log).numpy(), log) == found["test_auc"]
+    data, ids = JUDGE.tested(log)
+    quantities = JUDGE.quantities(
+        {"logit": problem.answers(model, log).numpy()[ids]}, JUDGE.targets(data, ids)
+    )
+    for name, metric in JUDGE.metrics.items():
+        assert metric.value(quantities) == pytest.approx(found[f"test_{name}"], abs=1e-9)
+
+
+def test_calibration_is_on_training_rows() -> None:
+    known = read(Recipe("finalmlp-clicks", "finalmlp", "clicks"))
+    data, ids = JUDGE.training(known)
+    rows = np.asarray(known.parts["train"].ids)
+    asked = forms.rows(data, None, ids)["ids"]
+    np.testing.assert_array_equal(asked[[0, -1]], rows[[0, -1]])
+    assert len(asked) == min(1024, len(rows)) and known.n_rows != data.n_rows
 
 
 def test_selection_by_loss(log: Any) -> None:

@@ -10,6 +10,7 @@ from zoo.families.forecast import MODELS, data, problem, teaching
 from zoo.families.forecast.baselines import baselines
 from zoo.families.forecast.batches import Batches
 from zoo.families.forecast.forms import SERIES, rows, unit
+from zoo.families.forecast.judge import JUDGE
 from zoo.recipes import Recipe, RecipeError
 from zoo.spec import config_of
 
@@ -51,6 +52,24 @@ def test_it_begins_at_the_ridge_and_learns(series):
             objective.loss(batch).backward()
             optimiser.step()
     assert objective.score() > before + 0.02
+
+
+def test_judge_measures_what_training_does(series):
+    """Of answers in the series' own unit."""
+    model = built(series, hidden=16).eval()
+    found = problem.evaluate(model, series)
+    tested, ids = JUDGE.tested(series)
+    assert tested.n_rows == len(ids) == len(series.parts["test"])
+    with torch.no_grad():
+        quantiles, median, mean, _ = model(torch.from_numpy(rows(tested, None, ids)["history"]))
+    outputs = {"quantiles": quantiles.numpy(), "median": median.numpy(), "mean": mean.numpy()}
+    quantities = JUDGE.quantities(outputs, JUDGE.targets(tested, ids))
+    for name, metric in JUDGE.metrics.items():
+        assert metric.value(quantities) == pytest.approx(found[f"test_{name}"], rel=1e-5)
+    assert JUDGE.block(tested) == 12
+    train, ids = JUDGE.training(series)
+    known = series.parts["train"].history(ids)
+    np.testing.assert_array_equal(rows(train, None, ids)["history"], known)
 
 
 def test_baselines_against_plain_formulae(series):

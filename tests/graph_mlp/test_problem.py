@@ -11,6 +11,7 @@ import torch
 
 from zoo import checkpoint
 from zoo.families.graph_mlp.graph import Graph
+from zoo.families.graph_mlp.judge import JUDGE
 from zoo.families.graph_mlp.problem import (
     accuracy,
     evaluate_student,
@@ -140,6 +141,13 @@ def test_student_is_tested_on_hidden_nodes(graph: Graph, inductive: GraphData) -
     shown = np.setdiff1d(graph.split["test"], hidden)
     assert metrics["seen_test_accuracy"] == accuracy(logits[shown], y[shown])
     assert set(metrics) == {"val_accuracy", "test_accuracy", "seen_test_accuracy"}
+    data, ids = JUDGE.tested(inductive)
+    outputs = {"probabilities": logits[torch.from_numpy(ids)].numpy()}
+    quantities = JUDGE.quantities(outputs, JUDGE.targets(data, ids))
+    assert JUDGE.metrics["accuracy"].value(quantities) == metrics["test_accuracy"]
+    _, training = JUDGE.training(inductive)
+    held = np.concatenate([hidden, graph.split["test"], graph.split["val"]])
+    assert len(training) > 20 and not np.intersect1d(training, held).size
 
 
 def test_score() -> None:
