@@ -10,7 +10,7 @@ from zoo.families.forecast.quantile_mlp import QuantileMLPConfig, quantile_mlp
 from zoo.families.forecast.quantiles import LEVELS, MEDIAN
 
 ONE_PASS = [spec for spec in MODELS if spec.name != "gpd"]
-APART = [spec for spec in ONE_PASS if spec.name != "tsmixer"]  # whose channels see each other
+APART = [spec for spec in ONE_PASS if spec.name != "tsmixer"]  # its channels see each other
 SIZES = {"lookback": 48, "horizon": 24, "channels": 3}
 
 
