@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 from benchmarks import readme
-from zoo.cli import ask, convert, deploy, foresee, learn, measure  # the verbs
+from zoo.cli import ask, check, convert, deploy, foresee, learn, measure  # the verbs
 from zoo.cli.app import VERBS, app
 from zoo.families.graph_mlp.data import load_graph
 from zoo.registry import describe_dataset, describe_series
@@ -134,9 +134,8 @@ def test_commands_exist(document: str) -> None:
 
 
 def test_every_verb_is_shown_and_documented() -> None:
-    assert {verbs.__name__ for verbs in (ask, convert, deploy, foresee, learn, measure)} == set(
-        VERBS
-    )
+    modules = (ask, check, convert, deploy, foresee, learn, measure)
+    assert {module.__name__ for module in modules} == set(VERBS)
     verbs = set(get_command(app).commands)
     assert verbs == {call[0] for call in _commands("README.md", "leanzoo")}
     for verb in verbs:

@@ -38,7 +38,7 @@ def version(
 
 
 VERBS = (
-    *("zoo.cli.learn", "zoo.cli.convert", "zoo.cli.deploy"),
+    *("zoo.cli.learn", "zoo.cli.convert", "zoo.cli.check", "zoo.cli.deploy"),
     *("zoo.cli.ask", "zoo.cli.foresee", "zoo.cli.measure"),
 )
 

@@ -1,0 +1,1 @@
+"""Rules that hold a model repository's configurations against what they are served with."""
