@@ -67,10 +67,11 @@ def measure(recipe: str, runs: Path) -> dict[str, Any]:
     """
     tensorrt = load_tensorrt(RTX)
     run, watch = runs / result_of(runs, recipe)["run"], Watch(threads=1)
+    made_from = Artifact.load(run, verify=False).digest
     with tempfile.TemporaryDirectory(prefix="leanzoo-exports-") as scratch:
         out = Path(scratch)
         exported = export_checkpoint(run, None, out / "onnx", None, [*PRECISIONS.values()])
-        models = [_model(choice, exported, out) for choice in choose_all(out / "onnx")]
+        models = [_model(choice, exported, out) for choice in choose_all(out / "onnx", made_from)]
     return {
         "models": [model for model in models if model["variants"]],
         "machine": watch.machine(),

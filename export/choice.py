@@ -6,6 +6,7 @@ faster than every more precise one, or the more precise is kept.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from export.errors import ExportError
 from export.evidence import ROWS_FILE, read_evidence
 from export.onnx_file import read_graph
 from export.precision import PRECISIONS
-from export.refusals import read_refusals
+from export.refusals import Refusal, read_refusals
 from export.speed import Ask, p50s_us
 from zoo.artifact import Artifact, ArtifactError
 
@@ -55,22 +56,24 @@ class Choice:
     variants: tuple[Variant, ...]
 
 
-def choose_all(out: Path, precision: str | None = None) -> list[Choice]:
+def choose_all(out: Path, checkpoint: str, precision: str | None = None) -> list[Choice]:
     """Choose a variant of every model that was exported to ``out``.
 
     A vocabulary and an ensemble are those of the net that is chosen.
 
     Args:
         out: folder of exports, a folder per precision.
+        checkpoint: digest of what they must come from; others are passed over.
         precision: to be taken whatever it takes; None for the fastest.
 
     Raises:
-        ArtifactError: an artifact cannot be read.
+        ArtifactError: an artifact cannot be read, or all of a model are of another checkpoint.
         ExportError: there is none in that precision.
     """
-    found = _exported(out)
+    found = _exported(out, checkpoint)
+    refused = [one for one in read_refusals(out) if one.checkpoint == checkpoint]
     nets = {name: kinds for name, kinds in found.items() if _scored(kinds[0])}
-    chosen = {name: _choose(name, kinds, out, precision) for name, kinds in nets.items()}
+    chosen = {name: _choose(name, kinds, refused, precision) for name, kinds in nets.items()}
     digests = {choice.artifact.digest for choice in chosen.values()}
     needed: set[str] = set()
     for name, kinds in found.items():
@@ -85,14 +88,22 @@ def choose_all(out: Path, precision: str | None = None) -> list[Choice]:
     return list(chosen.values())
 
 
-def _exported(out: Path) -> dict[str, list[Artifact]]:
+def _exported(out: Path, checkpoint: str) -> dict[str, list[Artifact]]:
     """Artifacts by model, the most precise first."""
     found: dict[str, list[Artifact]] = {}
+    stale: dict[str, Path] = {}
     for name in PRECISIONS:
         for file in sorted((out / name).glob("*/artifact.json")):
             artifact = Artifact.load(file.parent)
-            if artifact.metrics.get("served"):
+            if artifact.parents.get("checkpoint") != checkpoint:
+                stale[artifact.model] = artifact.path
+            elif artifact.metrics.get("served"):
                 found.setdefault(artifact.model, []).append(artifact)
+    for model, path in stale.items():
+        if model not in found:
+            raise ArtifactError(
+                f"{path} was exported from an earlier training: export it again, or remove it"
+            )
     return found
 
 
@@ -100,10 +111,12 @@ def _scored(artifact: Artifact) -> bool:
     return ROWS_FILE in artifact.files
 
 
-def _choose(model: str, kinds: list[Artifact], out: Path, precision: str | None) -> Choice:
+def _choose(
+    model: str, kinds: list[Artifact], refusals: Sequence[Refusal], precision: str | None
+) -> Choice:
     refused = {
         one.precision: Variant(one.precision, refused=one.reason)
-        for one in read_refusals(out)
+        for one in refusals
         if one.model == model
     }
     if precision is not None:
@@ -116,13 +129,20 @@ def _choose(model: str, kinds: list[Artifact], out: Path, precision: str | None)
     if len(kinds) > 1:
         times = p50s_us([_ask(one) for one in kinds], _requests(kinds[0]))
         variants = [replace(v, p50_us=t) for v, t in zip(variants, times, strict=True)]
-    best = 0
-    for number, one in enumerate(variants[1:], start=1):
-        if (one.p50_us or 0) < FASTER * (variants[best].p50_us or 0):
-            best = number
+    best = _fastest([one.p50_us or 0 for one in variants])
     known = {one.precision: one for one in variants} | refused
     ordered = tuple(known[name] for name in PRECISIONS if name in known)
     return Choice(model, kinds[best], ordered)
+
+
+def _fastest(times: Sequence[float]) -> int:
+    """The least precise that is clearly faster than every more precise one."""
+    faster = (
+        number
+        for number, time in enumerate(times)
+        if all(time < FASTER * other for other in times[:number])
+    )
+    return max(faster)
 
 
 def _variant(artifact: Artifact) -> Variant:

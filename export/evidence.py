@@ -1,8 +1,8 @@
 """Real rows that stay with a graph, so that its gates can be repeated from its files alone.
 
-rows.safetensors    input.<name>, output.<name>, target.<name> and, where differences have one,
-                    unit: test rows, evenly spaced, each tensor with the rows first; of a form that
-                    ranks, a row is a request of one candidate
+rows.safetensors    input.<name>, output.<name>, target.<name>, of int8 own.<name> and, where
+                    differences have one, unit: test rows, evenly spaced, each tensor with the rows
+                    first; of a form that ranks, a row is a request of one candidate
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zoo.contract import Signature
 ROWS_FILE = "rows.safetensors"
 KEPT_ROWS = 1000
 KEPT_BYTES = 16 << 20  # of windows of many series fewer are kept
-INPUT, OUTPUT, TARGET, UNIT = "input.", "output.", "target.", "unit"
+INPUT, OUTPUT, TARGET, OWN, UNIT = "input.", "output.", "target.", "own.", "unit"
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,17 @@ class Evidence:
     """Rows that were kept, a row first in every array.
 
     Attributes:
-        inputs, outputs: by tensor name; the outputs are the trained model's, of int8 the graph's.
+        inputs, outputs: by tensor name; the outputs are the trained model's.
         targets: what is known of the rows.
         unit: of differences; None where it is 1.
+        own: the graph's outputs, where it is not near the trained model.
     """
 
     inputs: Arrays
     outputs: Arrays
     targets: Arrays
     unit: np.ndarray | None
+    own: Arrays
 
     @property
     def rows(self) -> int:
@@ -48,7 +50,10 @@ class Evidence:
 
     def to_bytes(self) -> bytes:
         """The content of ``rows.safetensors``."""
-        groups = ((INPUT, self.inputs), (OUTPUT, self.outputs), (TARGET, self.targets))
+        groups = (
+            *((INPUT, self.inputs), (OUTPUT, self.outputs)),
+            *((TARGET, self.targets), (OWN, self.own)),
+        )
         arrays = {prefix + name: a for prefix, group in groups for name, a in group.items()}
         if self.unit is not None:
             arrays[UNIT] = self.unit
@@ -72,12 +77,12 @@ def _answered(candidate: Candidate, trial: Trial, rows: np.ndarray) -> Evidence:
         inputs = {name: np.stack([one[name] for one in requests]) for name in requests[0]}
     else:
         inputs = candidate.tested(ids)
-    if candidate.precision.near:
-        outputs = answers_to(inputs, candidate.signature, lambda a: torch_answer(candidate, a))
-    else:
-        session, name = open_session(candidate.graph), candidate.name
-        outputs = answers_to(inputs, candidate.signature, lambda a: ask(session, a, name))
-    return Evidence(inputs, outputs, trial.targets(rows), candidate.unit_of(inputs))
+    signature, own = candidate.signature, {}
+    outputs = answers_to(inputs, signature, lambda a: torch_answer(candidate, a))
+    if not candidate.precision.near:
+        session = open_session(candidate.graph)
+        own = answers_to(inputs, signature, lambda a: ask(session, a, candidate.name))
+    return Evidence(inputs, outputs, trial.targets(rows), candidate.unit_of(inputs), own)
 
 
 def answered(evidence: Evidence, session: Any, signature: Signature, name: str) -> Arrays:
@@ -96,10 +101,10 @@ def read_evidence(folder: Path) -> Evidence:
         arrays = load_file(file)
     except (OSError, SafetensorError) as error:
         raise ArtifactError(f"{file} cannot be read ({error}): export the model again") from None
-    inputs, outputs, targets = (
+    inputs, outputs, targets, own = (
         {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-        for prefix in (INPUT, OUTPUT, TARGET)
+        for prefix in (INPUT, OUTPUT, TARGET, OWN)
     )
     if not inputs or not outputs:
         raise ArtifactError(f"{file} holds no rows: export the model again")
-    return Evidence(inputs, outputs, targets, arrays.get(UNIT))
+    return Evidence(inputs, outputs, targets, arrays.get(UNIT), own)

@@ -80,8 +80,8 @@ def check(artifact: Artifact, runs: Path) -> Row:
     """Build, run, compare and time one."""
     precision = artifact.metrics["precision"]
     assert artifact.signature is not None
-    golden = Golden.load(artifact.path, artifact.signature)
     try:
+        golden = Golden.load(artifact.path, artifact.signature)
         recipe = artifact.path.parents[2].name
         made = export_engines(artifact, runs / recipe / FOLDER / precision, PLAN, [])
         tensorrt = load_tensorrt(PLAN)
@@ -89,7 +89,7 @@ def check(artifact: Artifact, runs: Path) -> Row:
         plan = Plan(tensorrt, engine, artifact)
         if wrong := golden.mismatch(plan.run(dict(golden.inputs))):
             raise ExportError(f"golden rows: {wrong}")
-    except ExportError as error:
+    except LeanzooError as error:
         return Row(artifact.model, precision, str(error))
     session = open_session(load_graph(artifact))
     asks = [plan.run, lambda arrays: session.run(None, arrays)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from export.errors import ExportError
 from zoo.contract import near
 
+ALL = "all"
 ROUNDING = 1e-6  # of a metric: sums in another order; of this much fp32 may be worse
 
 
@@ -25,6 +26,7 @@ class Precision:
         top1: least fraction of rows whose largest value is the trained model's.
         lost: kind of metric → what a test set may lose of it, see ``zoo.metrics.Metric``.
         golden: by how much an answer to golden rows may differ on another processor.
+        by_batch: a row's answer depends on the rows beside it.
         doc: one line.
     """
 
@@ -35,6 +37,7 @@ class Precision:
     lost: Mapping[str, float]
     golden: float
     doc: str
+    by_batch: bool = False
 
     @property
     def near(self) -> bool:
@@ -67,12 +70,14 @@ INT8_WEIGHTS = Precision(
     top1=0,
     lost={"accuracy": 2e-3, "auc": 2e-4, "relative": 5e-3},
     golden=1e-2,
-    doc="int8 weights, float32 products; a third of the size",
+    doc="int8 weights, float32 products; a quarter to a third of the size",
 )
 INT8 = replace(
     INT8_WEIGHTS,
     name="int8",
-    doc="int8 weights, and int8 products with activations that are quantised as they come",
+    by_batch=True,
+    doc="int8 weights, and int8 products with activations that are quantised as they come: a "
+    "row's answer depends a little on the rows beside it",
 )
 INT8_QDQ = replace(
     INT8_WEIGHTS,
@@ -84,16 +89,27 @@ PRECISIONS = {  # the most precise first
 }
 
 
-def parse_precisions(text: str) -> list[Precision]:
-    """Precisions named in a list with commas, the most precise first.
+def parse_precision(name: str) -> Precision:
+    """The precision of a name.
 
     Raises:
         ExportError: an unknown one.
     """
+    if name not in PRECISIONS:
+        raise ExportError(f"unknown precision '{name}': {near(name, PRECISIONS)}")
+    return PRECISIONS[name]
+
+
+def parse_precisions(text: str) -> list[Precision]:
+    """Precisions named in a list with commas, the most precise first; ``all`` names every one.
+
+    Raises:
+        ExportError: an unknown one, or none.
+    """
     names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in PRECISIONS:
-            raise ExportError(f"unknown precision '{name}': {near(name, PRECISIONS)}")
+    if ALL in names:
+        return [*PRECISIONS.values()]
+    wanted = [parse_precision(name) for name in names]
     if not names:
         raise ExportError(f"no precision is named: expected some of {', '.join(PRECISIONS)}")
-    return [one for one in PRECISIONS.values() if one.name in names]
+    return [one for one in PRECISIONS.values() if one in wanted]

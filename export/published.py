@@ -12,6 +12,7 @@ from export.candidate import Arrays, ask, open_session
 from export.errors import ExportError
 from export.labels import check_labels
 from export.onnx_file import load_graph
+from export.triton_config import CONFIG_FILE, VERSIONS_SERVED
 from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError, check_file
 from zoo.golden import Golden
 from zoo.steps import Step, read_steps, run_steps
@@ -38,6 +39,31 @@ def check_published(target: Path) -> Artifact:
     for name, digest in artifact.metrics.get(SHARED, {}).items():
         check_file(target, name, digest)
     return artifact
+
+
+def served_versions(repository: Path) -> list[Path]:
+    """Folders of all versions that a server of the repository serves, and nothing else is in it.
+
+    Raises:
+        ArtifactError: a folder that is no published model, a file that no version knows, or a
+            version that is half-written or changed.
+    """
+    folders = []
+    for target in sorted(repository.iterdir()):
+        if not target.is_dir() or target.name[0] == ".":
+            continue
+        numbers = versions_of(target)
+        if not numbers and [path.name for path in target.iterdir()] == [CONFIG_FILE]:
+            continue  # as in a fresh clone: nothing of it is served
+        latest = check_published(target)
+        known = {name.partition("/")[0] for name in latest.metrics.get(SHARED, {})}
+        known |= {str(number) for number in numbers} | {f"{number}.sig" for number in numbers}
+        for path in sorted(target.iterdir()):
+            if path.name not in known:
+                raise ArtifactError(f"{path} is of no published version: remove it")
+        served = 1 if read_steps(latest.path) else VERSIONS_SERVED
+        folders += [target / str(number) for number in numbers[-served:]]
+    return folders
 
 
 @dataclass(frozen=True)

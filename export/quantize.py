@@ -1,4 +1,4 @@
-"""int8: a third of the size.
+"""int8: a quarter to a third of the size.
 
 Weights of linear layers are int8 per column. What they are multiplied with stays float32
 (``int8-weights``), is quantised as it comes (``int8``: over the whole batch, so that a row's answer

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from zoo.artifact import ArtifactError, staging
 
 REFUSED_FILE = "refused.json"
+BEHIND_VOCABULARY = ("-encode", "-raw")  # as export.raw names them
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,9 @@ class Refusal:
         model: what it would have been published as.
         precision, form: of it.
         reason: what the gate found, in one line.
-        task: what it would have cost, as ``export.trial`` measured it; None where an earlier
-            gate refused it.
+        task: what it would have cost, as ``export.trial`` measured it; None where nothing is
+            scored, or it could not be asked.
+        checkpoint: digest of what it was made from.
     """
 
     model: str
@@ -33,15 +36,20 @@ class Refusal:
     form: str
     reason: str
     task: dict[str, Any] | None
+    checkpoint: str
 
 
 def write_refusals(refusals: Sequence[Refusal], out: Path) -> None:
     """Put each in the place of its artifact, so that no earlier one is published in its stead.
 
+    What stood before an earlier one, its vocabulary and its ensemble, goes too.
+
     Raises:
         ArtifactError: the folder cannot be written.
     """
     for refusal in refusals:
+        for suffix in BEHIND_VOCABULARY:
+            shutil.rmtree(out / refusal.precision / f"{refusal.model}{suffix}", ignore_errors=True)
         with staging(out / refusal.precision / refusal.model) as folder:
             text = json.dumps(asdict(refusal), indent=1, allow_nan=False) + "\n"
             (folder / REFUSED_FILE).write_text(text)

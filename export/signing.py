@@ -31,6 +31,19 @@ def signature_file(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.sig")
 
 
+def check_key(key: Path) -> None:
+    """Check that a private key can sign, before anything is published to be signed.
+
+    Raises:
+        ExportError: the extra ``sign`` is not installed, or no such key.
+    """
+    library = _library()
+    try:
+        library.signing.Config().use_elliptic_key_signer(private_key=key)
+    except Exception as error:  # the library raises whatever its parsers meet
+        raise _no_key(key, error) from None
+
+
 def sign(folder: Path, key: Path) -> Path:
     """Sign a version, whose earlier signature is replaced.
 

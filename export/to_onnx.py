@@ -18,7 +18,7 @@ from export.artifacts import MODEL_FILE, Draft, write_all
 from export.candidate import Candidate, answer_in, open_session, some_ids
 from export.drafts import drafts_of
 from export.errors import ExportError
-from export.evidence import answered, collect
+from export.evidence import Evidence, answered, collect
 from export.graph import check_graph, facts_of
 from export.parity import check, check_same
 from export.precision import FP16, FP32, INT8, INT8_WEIGHTS, Precision
@@ -43,10 +43,12 @@ class Exported:
     Attributes:
         artifacts: what passed, and is written.
         refused: variants that would have cost too much.
+        unsuited: form that such a model has not → what it is for.
     """
 
     artifacts: list[Artifact]
     refused: list[Refusal]
+    unsuited: dict[str, str]
 
 
 def export_checkpoint(
@@ -72,30 +74,39 @@ def export_checkpoint(
         ExportError: an unknown form, an operator that ONNX lacks, or in fp32 a failed gate.
     """
     trained = Trained(run, data)
-    plan = _plan(trained, _choose(list(trained.forms), forms), precisions)
+    chosen = _choose(list(trained.forms), forms)
     drafts: dict[str, list[Draft]] = {one.name: [] for one in precisions}
-    passed: dict[str, dict[str, Candidate]] = {one.name: {} for one in precisions}
     refused: list[Refusal] = []
-    for precision, form in plan:
+    steps = _plan(trained, chosen, precisions)
+    for precision, form in steps:
         name = model_id(trained.artifact.model, form, trained.spec)
-        advance(f"{name} {precision.name}", len(plan))
+        advance(f"{name} {precision.name}", len(steps))
         try:
-            passed[precision.name][form], made = _export(trained, form, precision)
-            drafts[precision.name] += made
+            report, evidence = _examine(trained, form, precision)
         except ExportError as error:
             if precision is FP32:
                 raise
-            task = error.task if isinstance(error, Refused) else None
-            refused.append(Refusal(name, precision.name, form, str(error), task))
-    for candidates in passed.values():
-        _check_forms_agree(trained.artifact.model, candidates)
+            refused.append(_refusal(trained, form, precision, error))
+            continue
+        if precision in precisions:
+            candidate = variant(trained, form, precision)
+            drafts[precision.name] += drafts_of(trained.source(form), candidate, report, evidence)
+    for precision in precisions:
+        gone = {one.form for one in refused if one.precision == precision.name}
+        forms = [form for asked, form in steps if asked is precision and form not in gone]
+        _check_forms_agree(trained, forms, precision)
     artifacts = [
         artifact
         for name, made in drafts.items()
         for artifact in write_all(made, out / name, trained.artifact)
     ]
     write_refusals(refused, out)
-    return Exported(artifacts, refused)
+    unsuited = {
+        form: known.doc
+        for form, known in trained.spec.exports.items()
+        if known.served and form not in trained.forms
+    }
+    return Exported(artifacts, refused, unsuited)
 
 
 def _choose(known: Sequence[str], forms: Sequence[str] | None) -> list[str]:
@@ -113,30 +124,46 @@ def _choose(known: Sequence[str], forms: Sequence[str] | None) -> list[str]:
 def _plan(
     trained: Trained, forms: Sequence[str], precisions: Sequence[Precision]
 ) -> list[tuple[Precision, str]]:
-    """What is exported, precision by precision; only what is served is in others than fp32."""
-    return [
-        (precision, form)
-        for precision in precisions
-        for form in forms
-        if precision is FP32 or trained.forms[form].served
-    ]
+    """What goes through the gates: fp32 whether or not it is asked for, and what is served else."""
+    smaller = [one for one in precisions if one is not FP32]
+    served = [form for form in forms if trained.forms[form].served]
+    return [(FP32, form) for form in forms] + [(one, form) for one in smaller for form in served]
 
 
-def _export(trained: Trained, form: str, precision: Precision) -> tuple[Candidate, list[Draft]]:
-    """One form in one precision, through its gates."""
+def _examine(trained: Trained, form: str, precision: Precision) -> tuple[Report, Evidence | None]:
+    """One form in one precision, through its gates.
+
+    Raises:
+        ExportError: a gate that fails; of a variant with what it would have cost, where the test
+            set can be asked.
+    """
     candidate = variant(trained, form, precision)
-    numeric = check(candidate, _by_row(trained, candidate))
     trial = trained.trial if trained.forms[form].served else None
-    task, evidence = None, None
-    if trial:
-        evidence = collect(candidate, trial)
-        answers = answered(
-            evidence, open_session(candidate.graph), candidate.signature, candidate.name
-        )
-        kept = {"rows": evidence.rows, **worth(trial.judge, answers, evidence.targets)}
-        task = {**trial.check(candidate), "kept": kept}
-    report = Report(facts_of(candidate.graph), numeric, task)
-    return candidate, drafts_of(trained.source(form), candidate, report, evidence)
+    try:
+        numeric = check(candidate, _by_row(trained, candidate))
+    except ExportError as error:
+        if trial is None or precision is FP32:
+            raise
+        raise Refused(f"as {precision.name}: {error}", trial.measure(candidate)) from error
+    facts = facts_of(candidate.graph)
+    if trial is None:
+        return Report(facts, numeric), None
+    task = trial.check(candidate)
+    evidence = collect(candidate, trial)
+    session = open_session(candidate.graph)
+    answers = answered(evidence, session, candidate.signature, candidate.name)
+    kept = {
+        "rows": evidence.rows,
+        "torch": worth(trial.judge, evidence.outputs, evidence.targets),
+        "graph": worth(trial.judge, answers, evidence.targets),
+    }
+    return Report(facts, numeric, {**task, "kept": kept}), evidence
+
+
+def _refusal(trained: Trained, form: str, precision: Precision, error: ExportError) -> Refusal:
+    task = error.task if isinstance(error, Refused) else None
+    name = model_id(trained.artifact.model, form, trained.spec)
+    return Refusal(name, precision.name, form, str(error), task, trained.artifact.digest)
 
 
 def variant(trained: Trained, form: str, precision: Precision) -> Candidate:
@@ -145,16 +172,18 @@ def variant(trained: Trained, form: str, precision: Precision) -> Candidate:
     Raises:
         ExportError: what was made of the graph is no valid one.
     """
-    candidate = trained.candidate(form)
-    if precision is FP32:
-        return candidate
+    candidate, key = trained.candidate(form), (form, precision.name)
+    if precision is FP32 or key in trained.variants:
+        return trained.variants.get(key, candidate)
     make = {FP16.name: half, INT8_WEIGHTS.name: weights_only, INT8.name: dynamic}
     if precision.name in make:
         graph = make[precision.name](candidate.graph)
     else:
         graph = static(candidate.graph, trained.calibration(form))
     check_graph(graph, candidate.signature, candidate.name)
-    return replace(candidate, graph=graph, precision=precision, expected=None)
+    made = replace(candidate, graph=graph, precision=precision, expected=None)
+    trained.variants[key] = made
+    return made
 
 
 def _by_row(trained: Trained, candidate: Candidate) -> Candidate | None:
@@ -166,16 +195,17 @@ def _by_row(trained: Trained, candidate: Candidate) -> Candidate | None:
     return None if form is None else variant(trained, form, candidate.precision)
 
 
-def _check_forms_agree(name: str, candidates: dict[str, Candidate]) -> None:
+def _check_forms_agree(trained: Trained, forms: Sequence[str], precision: Precision) -> None:
     """All forms that answer row by row, with the same outputs, must give the same answers."""
     alike: dict[tuple[str, ...], dict[str, Candidate]] = {}
-    for form, candidate in candidates.items():
+    for form in forms:
+        candidate = variant(trained, form, precision)
         if candidate.signature.max_batch:
             outputs = tuple(spec.name for spec in candidate.signature.outputs)
             alike.setdefault(outputs, {})[form] = candidate
     for several in alike.values():
         if len(several) > 1:
-            _check_alike(name, several)
+            _check_alike(trained.artifact.model, several)
 
 
 def _check_alike(name: str, candidates: dict[str, Candidate]) -> None:

@@ -42,6 +42,7 @@ class Trained:
         spec: of its model.
         data: of its recipe.
         forms: in which it can be exported, the plain one first.
+        variants: (form, precision) → candidate, of what was made of them.
 
     Raises:
         ArtifactError: no checkpoint at ``run``.
@@ -53,6 +54,7 @@ class Trained:
         recipe = checkpoint.recipe_of(self.artifact)
         self.data = self.spec.data(recipe) if data is None else data
         self.forms: dict[str, Export] = forms_of(self.spec, self.config)
+        self.variants: dict[tuple[str, str], Candidate] = {}
 
     def source(self, form: str) -> Source:
         """What the artifacts of a form say of where they come from."""

@@ -80,7 +80,10 @@ class Judge:
         targets: (data, ids) → what is known of those rows, by name, a row each.
         quantities: (outputs by name, targets) → numbers by name, one per row.
         metrics: name → metric of quantities.
-        block: consecutive rows that are no independent evidence, and are resampled together.
+        block: (data as ``tested`` gives it) → consecutive rows that are no independent evidence,
+            and are resampled together.
+        answered: the quantity that says how much of a row was answered, in which a graph may not
+            differ from the model; empty where all of it is.
     """
 
     tested: Callable[[Any], Rows]
@@ -89,6 +92,7 @@ class Judge:
     quantities: Callable[[Arrays, Arrays], Arrays]
     metrics: Mapping[str, Metric]
     block: Callable[[Any], int] = lambda data: 1
+    answered: str = ""
 
 
 @dataclass(frozen=True)

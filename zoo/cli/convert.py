@@ -69,9 +69,10 @@ def export(
     build = _builder(tensorrt, sm)
     exported = export_recipe(recipe, runs, chosen, precision)
     if not chosen:
-        _say_unsuited(recipe, exported.artifacts)
+        _say_unsuited(recipe, exported)
     rows = export_rows(exported.artifacts)
     refused = [vars(one) for one in exported.refused]
+    _forget_engines(runs / recipe / ENGINES, exported)
     engines = _engines(exported.artifacts, runs / recipe / ENGINES, build)
     if json:
         emit({"recipe": recipe, "exports": rows, "refused": refused, **engines})
@@ -85,15 +86,11 @@ def export(
         raise typer.Exit(1)
 
 
-def _say_unsuited(recipe: str, artifacts: list[Artifact]) -> None:
+def _say_unsuited(recipe: str, exported: Exported) -> None:
     """Say which forms a model has not, and what they are for."""
-    from zoo.registry import get_spec
-
-    made = {artifact.metrics["form"] for artifact in artifacts}
-    for form, known in get_spec(artifacts[0].recipe["model"]).exports.items():
-        if known.served and form not in made:
-            line = f"{recipe} has no form '{form}', which is for {known.doc}"
-            stderr().print(line, highlight=False, soft_wrap=True)
+    for form, doc in exported.unsuited.items():
+        line = f"{recipe} has no form '{form}', which is for {doc}"
+        stderr().print(line, highlight=False, soft_wrap=True)
 
 
 def export_recipe(
@@ -110,11 +107,11 @@ def export_recipe(
     Raises:
         ExportError: an unknown form or precision, or a failed gate of fp32.
     """
-    from export.precision import PRECISIONS, parse_precisions
+    from export.precision import parse_precisions
     from export.to_onnx import export_checkpoint
     from zoo.results import result_of
 
-    wanted = parse_precisions(",".join(PRECISIONS) if precision == "all" else precision)
+    wanted = parse_precisions(precision)
     run, out = runs / result_of(runs, name)["run"], runs / name / EXPORTS
     with progress() as bars:
         task = bars.add_task(f"{name} export", total=None)
@@ -138,6 +135,23 @@ def _builder(flavour: str | None, sm: str | None) -> Callable[[Artifact, Path], 
     load_tensorrt(flavour)
     sms = parse_sms(sm or SMS)
     return lambda artifact, out: export_engines(artifact, out, flavour, sms)
+
+
+def _forget_engines(folder: Path, exported: Exported) -> None:
+    """Remove engines of graphs that were exported otherwise, or refused, since."""
+    import shutil
+
+    from zoo.artifact import Artifact, ArtifactError
+
+    now = {(a.metrics["precision"], a.model): a.digest for a in exported.artifacts}
+    gone = {(one.precision, one.model): "" for one in exported.refused}
+    for (precision, model), digest in (now | gone).items():
+        old = folder / precision / model
+        try:
+            if old.exists() and Artifact.load(old).parents.get("onnx") != digest:
+                shutil.rmtree(old)
+        except ArtifactError:
+            shutil.rmtree(old)
 
 
 def _engines(

@@ -102,11 +102,13 @@ def publish_recipe(
     """
     from export.card import card
     from export.repository import publish_all
-    from export.signing import sign
+    from export.signing import check_key, sign, signature_file
     from zoo.cli.smoke import SMOKE_FILE
     from zoo.cli.smoke import smoke as ask_triton
     from zoo.results import result_of, write_json
 
+    if key is not None:
+        check_key(key)
     choices = _choices(name, runs, precision)
     folders = [choice.artifact.path for choice in choices.values()]
     if smoke:
@@ -115,7 +117,8 @@ def publish_recipe(
     published = publish_all(folders, repository, lambda artifact: card(result, artifact))
     if key is not None:
         for version in published:
-            sign(version.path, key)
+            if version.changed or not signature_file(version.path).exists():
+                sign(version.path, key)
     return [
         {
             **vars(version),
@@ -134,20 +137,16 @@ def _choices(name: str, runs: Path, precision: str | None) -> dict[str, Choice]:
         ArtifactError: not exported, or one export is of an earlier training than the latest.
     """
     from export.choice import choose_all
+    from export.precision import parse_precision
     from zoo.artifact import Artifact, ArtifactError
     from zoo.results import result_of
 
-    choices = {one.model: one for one in choose_all(runs / name / EXPORTS, precision)}
-    if not choices:
-        raise ArtifactError(f"'{name}' is not exported yet: run 'leanzoo export {name}'")
+    wanted = parse_precision(precision).name if precision is not None else None
     trained = Artifact.load(runs / result_of(runs, name)["run"], verify=False).digest
-    for choice in choices.values():
-        if choice.artifact.parents.get("checkpoint") != trained:
-            raise ArtifactError(
-                f"{choice.artifact.path} was exported from an earlier training: export it again, "
-                "or remove it"
-            )
-    return choices
+    found = choose_all(runs / name / EXPORTS, trained, wanted)
+    if not found:
+        raise ArtifactError(f"'{name}' is not exported yet: run 'leanzoo export {name}'")
+    return {one.model: one for one in found}
 
 
 @app.command()

@@ -33,8 +33,8 @@ def exports_table(
     from rich.table import Table
 
     table = Table(title=f"{recipe}: exports", title_justify="left")
-    for heading in ("model", "precision"):
-        table.add_column(heading, no_wrap=True)
+    table.add_column("model", overflow="fold")
+    table.add_column("precision", no_wrap=True)
     tasks = [one["task"] for one in (*(row["gates"] for row in rows), *refused) if one["task"]]
     metric = next(iter(tasks[0]["metrics"])) if tasks else "metric"
     for heading in ("MB", "µs", "max |Δ|", metric, "at worst"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -27,8 +29,9 @@ def _training(data: ForecastData) -> Rows:
 
 
 def _block(data: ForecastData) -> int:
-    """Windows that overlap."""
-    return data.config.horizon
+    """Windows whose futures overlap, of those that are asked."""
+    apart = (data.asked[-1] - data.asked[0]) / max(1, data.n_rows - 1)
+    return max(1, math.ceil(data.config.horizon / max(apart, 1)))
 
 
 def _targets(data: ForecastData, ids: np.ndarray) -> Arrays:
@@ -70,6 +73,7 @@ JUDGE = Judge(
         "crps": Metric(ratio("pinball", "known"), "relative", lower=True),
     },
     block=_block,
+    answered="known",
 )
 
 
@@ -97,4 +101,6 @@ PATHS_JUDGE = Judge(
     targets=_path_targets,
     quantities=_path_quantities,
     metrics={"mse": Metric(ratio("squares", "known"), "relative", lower=True)},
+    block=_block,
+    answered="known",
 )
