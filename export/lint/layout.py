@@ -64,7 +64,7 @@ def backend_unknown(model: Served) -> Iterator[str]:
         yield "neither backend nor platform is named"
 
 
-@rule(f"{SERVER}/3687", AGAIN, ADVICE)
+@rule(f"{SERVER}/3687", "publish the model", ADVICE)
 def version_missing(model: Served) -> Iterator[str]:
     """A model has a version."""
     if not versions_of(model.folder):

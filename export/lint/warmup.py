@@ -41,9 +41,9 @@ def warmup_missing(model: Served) -> Iterator[str]:
         yield f"no warm-up with {rows} row(s): the first requests of that size are slow"
 
 
-@rule(SCHEMA, "state a batch_size from 1 to max_batch_size")
+@rule(f"{SCHEMA}; {MEASURED}", "state a batch_size from 1 to max_batch_size")
 def warmup_batch(model: Served) -> Iterator[str]:
-    """A warm-up has no more rows than the model takes."""
+    """A warm-up has no more rows than the model takes: one that fails can end Triton 2.51."""
     most = max(model.config.max_batch_size, 1)
     for warmup in model.config.model_warmup:
         if not 1 <= warmup.batch_size <= most:

@@ -29,8 +29,7 @@ def test_advice_alone_is_no_failure(leanzoo: Leanzoo, repository: Path) -> None:
     assert lines[-1] == f"{models} model(s), {models} finding(s)"
     assert lines[:2] == [
         "finalmlp-ml100k",
-        "  advice version-missing: no version: the model cannot be served yet; publish the model "
-        "again",
+        "  advice version-missing: no version: the model cannot be served yet; publish the model",
     ]
 
 
