@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +35,7 @@ def test_a_variant_that_costs_too_much_is_refused_by_itself(
 ) -> None:
     never = replace(precision.FP16, lost=dict.fromkeys(precision.FP16.lost, -1.0))
     monkeypatch.setitem(precision.PRECISIONS, "fp16", never)
-    monkeypatch.setattr(to_onnx, "variant", _fp16_as(never, to_onnx.variant))
+    monkeypatch.setattr(to_onnx, "variant", _as(precision.FP16, never, to_onnx.variant))
     outcome = leanzoo(
         "export",
         MODEL,
@@ -64,12 +66,11 @@ def test_a_variant_that_costs_too_much_is_refused_by_itself(
     assert not (exported / "m").exists()
 
 
-def _fp16_as(other: precision.Precision, make: object) -> object:
-    """The patched precision is no longer the one that 'variant' knows."""
+def _as(known: precision.Precision, other: precision.Precision, make: Any) -> Any:
+    """'variant' with another precision in the place of one that it knows."""
 
-    def variant(trained: object, form: str, asked: precision.Precision) -> object:
-        made = make(trained, form, precision.FP16 if asked is other else asked)  # type: ignore[operator]
-        return replace(made, precision=asked)
+    def variant(trained: Any, form: str, asked: precision.Precision) -> Any:
+        return replace(make(trained, form, known if asked is other else asked), precision=asked)
 
     return variant
 
@@ -178,3 +179,103 @@ def test_smoke_asks_a_real_triton_before_anything_is_published(
         MODEL: pytest.approx(0, abs=1e-6),
         f"{MODEL}-sparse": pytest.approx(0, abs=1e-6),
     }
+
+
+def test_all_variants_refused_is_said_without_an_artifact(
+    leanzoo: Leanzoo, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = replace(precision.INT8_WEIGHTS, lost=dict.fromkeys(precision.FP16.lost, -1.0))
+    monkeypatch.setitem(precision.PRECISIONS, "int8-weights", never)
+    monkeypatch.setattr(to_onnx, "variant", _as(precision.INT8_WEIGHTS, never, to_onnx.variant))
+    asked = ("export", MODEL, "--runs", exported, "--precision", "int8-weights")
+    outcome = leanzoo(*asked, "--json")
+    assert (outcome.code, outcome.json["exports"], len(outcome.json["refused"])) == (1, [], 2)
+    assert leanzoo(*asked).err.count("refused: ") == 2
+
+
+def test_a_bad_key_publishes_nothing(leanzoo: Leanzoo, exported: Path, tmp_path: Path) -> None:
+    places = ("--runs", exported, "--repository", tmp_path / "models")
+    leanzoo("export", MODEL, "--runs", exported)
+    (tmp_path / "key").write_text("none")
+    outcome = leanzoo("publish", MODEL, *places, "--sign", tmp_path / "key")
+    assert_one_line(outcome, "key")
+    assert not (tmp_path / "models").exists()
+
+
+def test_unknown_precisions_are_not_sent_to_export(
+    leanzoo: Leanzoo, exported: Path, tmp_path: Path
+) -> None:
+    outcome = leanzoo("publish", MODEL, "--runs", exported, "--precision", "fp17")
+    assert_one_line(outcome, "unknown precision 'fp17': did you mean fp16")
+
+
+def add_file(model: Path) -> None:
+    (model / "extra.py").write_text("")
+
+
+def lose_config(model: Path) -> None:
+    (model / "config.pbtxt").unlink()
+
+
+def lose_manifest(model: Path) -> None:
+    (model / "2" / "artifact.json").unlink()
+
+
+def change_older(model: Path) -> None:
+    with (model / "1" / "model.onnx").open("ab") as file:
+        file.write(b"x")
+
+
+def foreign(model: Path) -> None:
+    (model.parent / "evil" / "1").mkdir(parents=True)
+    (model.parent / "evil" / "config.pbtxt").write_text('backend: "python"')
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (add_file, "extra.py is of no published version: remove it"),
+        (lose_config, "config.pbtxt is missing"),
+        (lose_manifest, "not an artifact, or half-written"),
+        (change_older, "mlp-toy/1/model.onnx was changed"),
+        (foreign, "evil/1 has no artifact.json: not an artifact"),
+    ],
+)
+def test_whatever_a_server_would_read_is_verified(
+    leanzoo: Leanzoo, exported: Path, tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    places = ("--runs", exported, "--repository", tmp_path / "models")
+    leanzoo("export", MODEL, "--runs", exported, "--precision", "fp32,fp16")
+    for one in ("fp32", "fp16"):
+        assert leanzoo("publish", MODEL, *places, "--precision", one).code == 0
+    found = leanzoo("verify", tmp_path / "models", "--json").json["verified"]
+    assert [Path(one["path"]).name for one in found] == ["1", "2"] * 2
+    damage(tmp_path / "models" / MODEL)
+    assert_one_line(leanzoo("verify", tmp_path / "models"), message)
+
+
+def test_earlier_trainings_are_passed_over(
+    leanzoo: Leanzoo, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And their engines are removed, their refusals not shown."""
+    runs = Path(shutil.copytree(exported, tmp_path / "runs"))
+    leanzoo("export", MODEL, "--runs", runs, "--precision", "fp32,fp16")
+    stale = runs / MODEL / "onnx" / "fp16" / MODEL
+    raw = json.loads((stale / "artifact.json").read_text())
+    raw["parents"]["checkpoint"] = "0" * 64
+    (stale / "artifact.json").write_text(json.dumps(raw))
+    engines = runs / MODEL / "tensorrt" / "fp32" / MODEL
+    shutil.copytree(runs / MODEL / "onnx" / "fp32" / MODEL, engines)
+    leanzoo("export", MODEL, "--runs", runs)
+    assert not engines.exists()
+    times(monkeypatch, 50, *[1] * 4)
+    places = ("--runs", runs, "--repository", tmp_path / "models")
+    found = leanzoo("publish", MODEL, *places, "--json").json["published"]
+    assert {one["model"]: one["precision"] for one in found}[MODEL] == "fp32"
+
+
+def test_the_chosen_one_is_clearly_faster_than_every_more_precise_one() -> None:
+    assert choice._fastest([100, 96, 94]) == 0
+    assert choice._fastest([100, 96, 90]) == 2
+    assert choice._fastest([100, 90, 89]) == 1
+    assert choice._fastest([100, 99, 98]) == 0

@@ -164,6 +164,11 @@ CORRUPTIONS: dict[str, tuple[Corruption, str]] = {
     "frozen axis": (graph(freeze), "axis 'batch' of x came out constant as 3"),
     "frozen axis within": (graph(freeze_within), "expected an answer, the graph failed .*Reshape"),
     "transposed output": (graph(transpose), "expected probabilities of shape"),
+    "no rows": (lambda f: ((f / "rows.safetensors").unlink(), seal(f)), "rows.safetensors cannot"),
+    "loss not allowed": (
+        content("report.json", lambda d: d.replace(b'"low": 0.0', b'"low": -0.9')),
+        "is not known to lose at most 0 of accuracy on its test set",
+    ),
     "other operators": (graph(transpose, told=False), "other operators than its report says"),
     "NaN weight": (
         graph(weight(lambda w: np.put(w, 5, np.nan))),

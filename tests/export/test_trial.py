@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import helper, numpy_helper
 
 from export.errors import ExportError
 from export.precision import FP16, FP32, INT8, INT8_WEIGHTS, parse_precisions
 from export.to_onnx import Exported, export_checkpoint
 from export.trained import Trained
-from export.trial import Refused, compared
+from export.trial import Refused, _weights, compared
 from zoo.metrics import Metric, auc, mean, ratio
 
 
@@ -118,3 +121,76 @@ def test_precisions_are_named_or_refused() -> None:
         parse_precisions("fp8")
     with pytest.raises(ExportError, match="no precision is named: expected some of fp32, fp16"):
         parse_precisions(" ,")
+
+
+def test_few_blocks_make_a_wider_interval() -> None:
+    rng = np.random.default_rng(0)
+    before, after = {"x": np.zeros(1000)}, {"x": rng.normal(size=1000)}
+    metric = Metric(mean("x"), "accuracy")
+    many, few = (compared(metric, before, after, block, FP32) for block in (10, 500))
+    assert many["high"] - many["change"] < 0.5 * (few["high"] - few["change"])
+    same = compared(metric, before, before, 900, FP32)  # not even two blocks
+    assert same["low"] == same["high"] == 0
+
+
+def test_blocks_go_around_and_draw_each_row_equally() -> None:
+    weights = np.concatenate(list(_weights(10, 4)))
+    assert weights.shape == (1000, 10) and set(weights.sum(axis=1)) == {12.0}
+    np.testing.assert_allclose(weights.mean(axis=0), 1.2, atol=0.15)
+    alone = np.concatenate(list(_weights(10, 1)))
+    assert set(alone.sum(axis=1)) == {10.0}
+
+
+def test_rows_left_unanswered_are_no_gain(clicks: Path) -> None:
+    trained = Trained(clicks)
+    trial = trained.trial
+    assert trial is not None
+    judge = trial.judge
+
+    def counted(outputs: Any, targets: Any) -> Any:
+        """A third of the graph's rows is taken for unanswered."""
+        found = dict(judge.quantities(outputs, targets))
+        return {**found, "known": (outputs["logit"].ravel() > 0.0) * 1}
+
+    trial.judge = replace(judge, quantities=counted, answered="known")
+    candidate = trained.candidate("rows")
+    trial._reference = {**trial._reference, "known": np.ones(1200)}
+    message = r"^toy-clicks as fp32 answers other parts of test row \d+ than .* 1200 rows, measured"
+    with pytest.raises(ExportError, match=message):
+        trial.check(candidate)
+
+
+class Squared(torch.nn.Module):
+    """Another function than the model's: its scores squared."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        logit = 2 * self.model(*inputs).unsqueeze(1)
+        return torch.sigmoid(logit), logit
+
+
+def test_fp32_is_gated_whatever_is_asked_for(
+    clicks: Path, tmp_path: Path, toy_ctr: ModuleType
+) -> None:
+    """A form that is not the model would pass if it were held against itself."""
+    (spec,) = toy_ctr.MODELS
+    wrong = replace(spec, exports={"rows": replace(spec.exports["rows"], wrap=Squared)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("export.trained.get_spec", lambda _: wrong)
+        with pytest.raises(ExportError, match="torch and the model: expected score to differ"):
+            export_checkpoint(clicks, None, tmp_path, None, [INT8_WEIGHTS])
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_that_differ_are_refused_with_what_they_would_have_cost(
+    clicks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.to_onnx.half", louder)
+    exported = export_checkpoint(clicks, ["rows"], tmp_path, None, [FP16])
+    assert not exported.artifacts
+    (refusal,) = exported.refused
+    assert refusal.reason.startswith("as fp16: toy-clicks: ONNX and torch at batch 1: expected")
+    assert refusal.task is not None and refusal.task["metrics"]["auc"]["low"] < -0.001
