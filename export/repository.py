@@ -25,6 +25,8 @@ from pathlib import Path
 
 from export.artifacts import LABELS_FILE, WARMUP
 from export.errors import ExportError
+from export.lint.repository import lint_model
+from export.lint.rule import ERROR
 from export.published import SHARED, check_published, published_steps, versions_of
 from export.triton_config import CONFIG_FILE, ENSEMBLE, config_of, to_text
 from export.verify import verify
@@ -99,6 +101,7 @@ def publish(folder: Path, repository: Path, card: str | None = None) -> Publishe
         latest = max(versions_of(target), default=0)
         staged = scratch / artifact.model
         published = _stage(artifact, steps, staged, str(latest + 1), card)
+        _check_lint(staged, repository)
         if latest and _same(published, target / str(latest)):
             return PublishedVersion(artifact.model, latest, target / str(latest), False)
         if target.exists():
@@ -106,6 +109,13 @@ def publish(folder: Path, repository: Path, card: str | None = None) -> Publishe
         else:
             os.rename(staged, target)
     return PublishedVersion(artifact.model, latest + 1, target / str(latest + 1), True)
+
+
+def _check_lint(staged: Path, repository: Path) -> None:
+    """Refuse what a server would refuse, before any server can see it."""
+    for finding in lint_model(staged, repository):
+        if finding.severity == ERROR:
+            raise ExportError(f"{finding.model}: {finding.message}; {finding.remedy}")
 
 
 def _check_servable(artifact: Artifact) -> None:

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from export.repository import check_published, publish, versions_of
 from export.triton_config import config_of
 from zoo.artifact import Artifact, ArtifactError
 from zoo.contract import Signature, TensorSpec
+from zoo.steps import Step
 
 
 @pytest.fixture
@@ -259,3 +260,17 @@ def test_version_numbers_are_numbers(tmp_path: Path) -> None:
     for name in ("1", "10", "2", "03", "x", "²"):
         (tmp_path / name).mkdir()
     assert versions_of(tmp_path) == [1, 2, 10]
+
+
+def test_what_a_server_would_refuse_is_not_published(
+    onnx_folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def impatient(artifact: Artifact, steps: Sequence[Step]) -> model_config_pb2.ModelConfig:
+        config = config_of(artifact, steps)
+        config.dynamic_batching.default_queue_policy.default_timeout_microseconds = 100
+        return config
+
+    monkeypatch.setattr("export.repository.config_of", impatient)
+    with pytest.raises(ExportError, match="^mlp-toy-sparse: .*timeout"):
+        publish(onnx_folder, root)
+    assert not tree(root)
