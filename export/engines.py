@@ -113,8 +113,8 @@ def check_engines(folder: Path) -> dict[str, Any]:
     file = folder / ENGINES_FILE
     try:
         said: dict[str, Any] = json.loads(file.read_text())
-        names = [one["file"] for one in said["engines"]]
-        onnx = said["onnx"]
+        names = {int(one["sm"]): one["file"] for one in said["engines"]}.values()
+        onnx, *_ = (said[key] for key in ("onnx", "flavour", "version"))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ArtifactError(f"{file} cannot be read ({error}): build the engines again") from None
     if sha256_file(folder / MODEL_FILE) != onnx:

@@ -119,19 +119,13 @@ def build_engine(
     Raises:
         ExportError: an operator that TensorRT does not build; which node it is, and why.
     """
+    _check_inputs(graph, name)
     log = _logger(tensorrt)
     builder = tensorrt.Builder(log)
     flag = tensorrt.NetworkDefinitionCreationFlag.STRONGLY_TYPED
     network = builder.create_network(1 << int(flag))
     _parse(tensorrt, network, log, dequantised(graph), name)
-    config = builder.create_builder_config()
-    if sm is not None:
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(getattr(tensorrt.ComputeCapability, f"SM{sm}"), 0)
-    sizes = builder.create_optimization_profile()
-    for tensor, shapes in profile.items():
-        sizes.set_shape(tensor, *shapes)
-    config.add_optimization_profile(sizes)
+    config = _config(tensorrt, builder, profile, sm)
     began = time.perf_counter()
     content = builder.build_serialized_network(network, config)
     if content is None:
@@ -139,6 +133,31 @@ def build_engine(
             f"TensorRT cannot build {name}: {_first(log.errors)}; keep it in ONNX Runtime"
         )
     return Engine(sm or present_sm(), bytes(content), round(time.perf_counter() - began, 3))
+
+
+def _check_inputs(graph: onnx.ModelProto, name: str) -> None:
+    """Strings are refused here: the parser names no node, and prints what it thinks of them."""
+    for given in graph.graph.input:
+        if given.type.tensor_type.elem_type == TensorProto.STRING:
+            reader = next(node for node in graph.graph.node if given.name in node.input)
+            raise ExportError(
+                f"TensorRT cannot build {name}: node '{_name(reader)}' ({reader.op_type}): "
+                f"input '{given.name}' holds strings; keep it in ONNX Runtime"
+            )
+
+
+def _config(tensorrt: Any, builder: Any, profile: Profile, sm: int | None) -> Any:
+    config = builder.create_builder_config()
+    config.clear_flag(tensorrt.BuilderFlag.TF32)  # which keeps 10 bits of float32 factors
+    config.set_flag(tensorrt.BuilderFlag.STRICT_NANS)  # a missing value is NaN; so is 0 * NaN
+    if sm is not None:
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(getattr(tensorrt.ComputeCapability, f"SM{sm}"), 0)
+    sizes = builder.create_optimization_profile()
+    for tensor, shapes in profile.items():
+        sizes.set_shape(tensor, *shapes)
+    config.add_optimization_profile(sizes)
+    return config
 
 
 def _parse(tensorrt: Any, network: Any, log: Any, graph: onnx.ModelProto, name: str) -> None:
@@ -151,10 +170,23 @@ def _parse(tensorrt: Any, network: Any, log: Any, graph: onnx.ModelProto, name: 
         return
     errors = [parser.get_error(k) for k in range(parser.num_errors)]
     first = next((one for one in errors if _operator(one)), errors[0])
-    where = f"node '{first.node_name()}' ({_operator(first)}): " if _operator(first) else ""
     raise ExportError(
-        f"TensorRT cannot build {name}: {where}{_first([first.desc()])}; keep it in ONNX Runtime"
+        f"TensorRT cannot build {name}: {_where(first, graph)}{_first([first.desc()])}; "
+        "keep it in ONNX Runtime"
     )
+
+
+def _where(error: Any, graph: onnx.ModelProto) -> str:
+    """The node that an error is about; where the parser names none, those of its operator."""
+    operator, named = _operator(error), error.node_name()
+    alike = [_name(node) for node in graph.graph.node if node.op_type == operator]
+    names = [named] if named else alike
+    return f"node {' or '.join(map(repr, names))} ({operator}): " if names else ""
+
+
+def _name(node: onnx.NodeProto) -> str:
+    """Of a node without a name, that of its output."""
+    return node.name or node.output[0]
 
 
 def _operator(error: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,14 +13,20 @@ import numpy as np
 import onnx
 import pytest
 
-from export import gpu_check
 from export.artifacts import MODEL_FILE
 from export.candidate import open_session
 from export.engines import check_engines, export_engines, load_engine, parse_sms
 from export.errors import ExportError
 from export.quantize import dynamic, static, weights_only
 from export.to_fp16 import half
-from export.to_tensorrt import build_engine, dequantised, load_tensorrt, profile_of
+from export.to_tensorrt import (
+    _config,
+    _logger,
+    build_engine,
+    dequantised,
+    load_tensorrt,
+    profile_of,
+)
 from tests.export.graphs import graph_of, list_graphs
 from zoo.artifact import Artifact, ArtifactError
 from zoo.contract import Signature, TensorSpec
@@ -127,12 +132,19 @@ def half_manifest(folder: Path) -> None:
     (folder / "engines.json").write_text(json.dumps({"flavour": "rtx"}))
 
 
+def no_architecture(folder: Path) -> None:
+    said = json.loads((folder / "engines.json").read_text())
+    del said["engines"][0]["sm"]
+    (folder / "engines.json").write_text(json.dumps(said))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (other_graph, "were built from another model.onnx: build them again"),
         (lost_engine, "has no sm89.rtx.engine: build the engines again"),
         (half_manifest, "engines.json cannot be read .*: build the engines again"),
+        (no_architecture, "engines.json cannot be read .*'sm'.*: build the engines again"),
     ],
 )
 def test_stale_engines_are_refused(
@@ -190,10 +202,29 @@ def test_int8_is_built_unless_it_is_dynamic() -> None:
 
 
 @pytest.mark.tensorrt
-def test_strings_stay_in_onnx_runtime(exported_clicks: dict[str, Artifact], tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="TensorRT cannot build toy-clicks-encode: "):
+def test_strings_stay_in_onnx_runtime(
+    exported_clicks: dict[str, Artifact], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    message = r"^TensorRT cannot build toy-clicks-encode: node '\w+' \(\w+\): input '\w+' holds str"
+    with pytest.raises(ExportError, match=message):
         export_engines(exported_clicks["toy-clicks-encode"], tmp_path, "rtx", [89])
     assert not list(tmp_path.iterdir())
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.tensorrt
+def test_float32_is_whole_and_nan_stays() -> None:
+    tensorrt = load_tensorrt("rtx")
+    builder, flags = tensorrt.Builder(_logger(tensorrt)), tensorrt.BuilderFlag
+    config = _config(tensorrt, builder, {}, 89)
+    assert (config.get_flag(flags.TF32), config.get_flag(flags.STRICT_NANS)) == (False, True)
+
+
+@pytest.mark.tensorrt
+def test_a_node_that_the_parser_does_not_name_is_one_of_its_operator() -> None:
+    message = r"node 'node_scatter_reduce' or 'node_scatter_reduce_1' \(ScatterElements\): Unsupp"
+    with pytest.raises(ExportError, match=message):
+        build(*graph_of("gat", "whole"))
 
 
 @pytest.mark.tensorrt
@@ -215,30 +246,3 @@ def test_dequantise_linear_is_the_same_product() -> None:
     np.testing.assert_allclose(after, before, atol=1e-6)
     assert {"DequantizeLinear"} <= {node.op_type for node in made.graph.node}
     assert "Cast" not in {node.op_type for node in made.graph.node}
-
-
-def test_gpu_check_says_in_one_line_that_there_is_no_gpu(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr(sys, "argv", ["gpu_check", "--runs", str(tmp_path)])
-    with pytest.raises(SystemExit, match="^gpu_check: no NVIDIA GPU is seen here"):
-        gpu_check.main()
-
-
-def test_gpu_check_takes_served_graphs_of_numbers(
-    exported_clicks: dict[str, Artifact], tmp_path: Path
-) -> None:
-    shutil.copytree(exported_clicks["toy-clicks"].path.parents[1], tmp_path / "toy" / "onnx")
-    found = [artifact.model for artifact in gpu_check.list_exports(tmp_path)]
-    assert found == ["toy-clicks", "toy-clicks-rank"]
-    assert gpu_check.line(gpu_check.Row("a", "fp32", "it failed")).endswith("it failed")
-    timed = gpu_check.line(gpu_check.Row("a", "fp16", "", 21, 50))
-    assert "TensorRT 21 µs, ONNX Runtime on the CPU 50 µs" in timed
-
-
-@pytest.mark.gpu
-def test_plans_answer_as_recorded(exported: dict[str, Artifact], tmp_path: Path) -> None:
-    """Needs the package tensorrt too."""
-    row = gpu_check.check(exported["mlp-toy-sparse"], tmp_path)
-    assert not row.said and row.tensorrt_us > 0
