@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.csv
 import pytest
 from rich.progress import Progress
 
+from tests.conftest import Trained
 from zoo import distill
 from zoo.cli import app
 from zoo.cli.convert import export_recipe
@@ -30,6 +32,9 @@ item = { role = "item" }
 category = { role = "item" }
 price = { kind = "numeric", role = "item" }
 """
+
+
+MODEL = "mlp-toy"
 
 
 class Outcome(NamedTuple):
@@ -123,3 +128,9 @@ def schema(tmp_path: Path) -> Path:
     path = tmp_path / "schema.toml"
     path.write_text(SCHEMA)
     return path
+
+
+@pytest.fixture(scope="module")
+def exported(toy: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private copy of the toy's runs, for all of a file's exports."""
+    return Path(shutil.copytree(toy.runs, tmp_path_factory.mktemp("variants") / "runs"))
