@@ -2,6 +2,7 @@
 
 <out>/<model>/
   model.onnx            the graph, which also runs where no engine does
+  config.pbtxt          of plans: for Triton's TensorRT backend, which picks the GPU's own
   sm89.rtx.engine       an engine of TensorRT-RTX for one architecture; a plan: sm89.plan
   engines.json          {"flavour", "version", "onnx": sha256, "profile": input → least, usual and
                         most, "engines": [{"sm", "file", "size_bytes", "build_s"}]}
@@ -18,6 +19,7 @@ from export.artifacts import MODEL_FILE
 from export.errors import ExportError
 from export.onnx_file import load_graph
 from export.to_tensorrt import PLAN, SMS, Engine, build_engine, load_tensorrt, profile_of
+from export.triton_config import CONFIG_FILE, plan_config, to_text
 from zoo.artifact import Artifact, ArtifactError, sha256_file, staging, versions
 from zoo.contract import near
 
@@ -42,7 +44,9 @@ def parse_sms(text: str) -> list[int]:
     return [int(name) for name in dict.fromkeys(names)]
 
 
-def export_engines(artifact: Artifact, out: Path, flavour: str, sms: Sequence[int]) -> Artifact:
+def export_engines(
+    artifact: Artifact, out: Path, flavour: str, sms: Sequence[int], any_version: bool = False
+) -> Artifact:
     """Build engines of an exported graph, all of them or none.
 
     Args:
@@ -50,6 +54,7 @@ def export_engines(artifact: Artifact, out: Path, flavour: str, sms: Sequence[in
         out: folder that receives ``<model>``.
         flavour: ``rtx``, or ``plan`` for this machine's GPU.
         sms: architectures; a plan has that of its GPU.
+        any_version: of plans, see ``to_tensorrt.build_engine``.
 
     Raises:
         ArtifactError: ``out`` cannot be written.
@@ -61,7 +66,7 @@ def export_engines(artifact: Artifact, out: Path, flavour: str, sms: Sequence[in
     assert signature is not None
     profile = profile_of(signature)
     built = [
-        build_engine(tensorrt, graph, profile, sm, artifact.model)
+        build_engine(tensorrt, graph, profile, sm, artifact.model, any_version)
         for sm in (sms if flavour != PLAN else [None])
     ]
     said = {
@@ -85,6 +90,9 @@ def export_engines(artifact: Artifact, out: Path, flavour: str, sms: Sequence[in
         (folder / MODEL_FILE).write_bytes((artifact.path / MODEL_FILE).read_bytes())
         for engine in built:
             (folder / _file(engine, flavour)).write_bytes(engine.content)
+        if flavour == PLAN:
+            files = {engine.sm: _file(engine, flavour) for engine in built}
+            (folder / CONFIG_FILE).write_text(to_text(plan_config(made, files)))
         (folder / ENGINES_FILE).write_text(json.dumps(said, indent=1) + "\n")
         return made.write(folder)
 

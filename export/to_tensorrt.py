@@ -16,8 +16,9 @@ from types import ModuleType
 from typing import Any
 
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
+from export.dequantise import dequantised
 from export.errors import ExportError
 from zoo.contract import Signature, near
 
@@ -105,7 +106,12 @@ def _entries(shape: Sequence[int | str], free: int) -> list[int]:
 
 
 def build_engine(
-    tensorrt: Any, graph: onnx.ModelProto, profile: Profile, sm: int | None, name: str
+    tensorrt: Any,
+    graph: onnx.ModelProto,
+    profile: Profile,
+    sm: int | None,
+    name: str,
+    any_version: bool = False,
 ) -> Engine:
     """Build an engine.
 
@@ -115,6 +121,8 @@ def build_engine(
         profile: sizes of its inputs.
         sm: architecture it is for; None for that of this machine's GPU.
         name: of the model, for messages.
+        any_version: newer TensorRT runs it too. Such an engine holds code for the host, which a
+            runtime must be told to trust.
 
     Raises:
         ExportError: an operator that TensorRT does not build; which node it is, and why.
@@ -126,6 +134,8 @@ def build_engine(
     network = builder.create_network(1 << int(flag))
     _parse(tensorrt, network, log, dequantised(graph), name)
     config = _config(tensorrt, builder, profile, sm)
+    if any_version:
+        config.set_flag(tensorrt.BuilderFlag.VERSION_COMPATIBLE)
     began = time.perf_counter()
     content = builder.build_serialized_network(network, config)
     if content is None:
@@ -215,36 +225,3 @@ def _logger(tensorrt: Any) -> Any:
                 self.errors.append(message)
 
     return Logger()
-
-
-def dequantised(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with DequantizeLinear in the place of an int8 weight's Cast and Mul.
-
-    It is the same product. TensorRT has int8 numbers in front of no other node.
-    """
-    made = onnx.ModelProto()
-    made.CopyFrom(graph)
-    weights = {weight.name: weight for weight in made.graph.initializer}
-    casts = {
-        node.output[0]: node
-        for node in made.graph.node
-        if node.op_type == "Cast" and _is_int8(weights.get(node.input[0]))
-    }
-    for node in list(made.graph.node):
-        if node.op_type == "Mul" and node.input[0] in casts and node.input[1] in weights:
-            cast, scale = casts[node.input[0]], weights[node.input[1]]
-            if sum(size > 1 for size in scale.dims) > 1:
-                continue  # scales along two axes, which DequantizeLinear has not
-            axis = next((k for k, size in enumerate(scale.dims) if size > 1), 0)
-            flat = numpy_helper.to_array(scale).reshape(-1)
-            scale.CopyFrom(numpy_helper.from_array(flat, scale.name))
-            parts = [cast.input[0], scale.name]
-            name = f"{cast.input[0]}_DequantizeLinear"
-            made_of = helper.make_node("DequantizeLinear", parts, node.output, name, axis=axis)
-            node.CopyFrom(made_of)
-            made.graph.node.remove(cast)
-    return made
-
-
-def _is_int8(weight: onnx.TensorProto | None) -> bool:
-    return weight is not None and weight.data_type == TensorProto.INT8

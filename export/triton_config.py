@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from zoo.contract import Signature, TensorSpec
 from zoo.steps import Step
 
 CONFIG_FILE = "config.pbtxt"
-BACKEND = "onnxruntime"
+BACKEND, PLAN_BACKEND = "onnxruntime", "tensorrt"
 ENSEMBLE = "ensemble"  # a platform of Triton's
 LABELLED = "probabilities"
 MAX_QUEUE = 1024
@@ -36,9 +36,7 @@ def config_of(artifact: Artifact, steps: Sequence[Step] = ()) -> Any:
     Raises:
         ExportError: the artifact has no signature.
     """
-    signature = artifact.signature
-    if signature is None:
-        raise ExportError(f"{artifact.path} has no signature: export the model again")
+    signature = _signature(artifact)
     config = model_config_pb2.ModelConfig(name=artifact.model, max_batch_size=signature.max_batch)
     for spec in signature.inputs:
         config.input.add(name=spec.name, data_type=_dtype(spec), dims=_dims(spec))
@@ -53,6 +51,35 @@ def config_of(artifact: Artifact, steps: Sequence[Step] = ()) -> Any:
     else:
         _add_graph(config, signature)
     return config
+
+
+def plan_config(artifact: Artifact, plans: Mapping[int, str]) -> Any:
+    """The ModelConfig message of TensorRT plans of one model.
+
+    Args:
+        artifact: of the model.
+        plans: architecture, such as 89 → file of the version folder.
+
+    Raises:
+        ExportError: the artifact has no signature.
+    """
+    config = config_of(artifact)
+    config.backend = PLAN_BACKEND
+    config.ClearField("parameters")  # of ONNX Runtime, but for the signature
+    del config.model_warmup[:]  # its rows lie beside the ONNX model
+    text = json.dumps(_signature(artifact).to_dict(), sort_keys=True)
+    config.parameters["signature"].string_value = text
+    for sm, file in sorted(plans.items()):
+        config.cc_model_filenames[f"{sm // 10}.{sm % 10}"] = file
+    config.default_model_filename = plans[max(plans)]
+    config.optimization.cuda.graphs = True
+    return config
+
+
+def _signature(artifact: Artifact) -> Signature:
+    if artifact.signature is None:
+        raise ExportError(f"{artifact.path} has no signature: export the model again")
+    return artifact.signature
 
 
 def _add_steps(config: Any, steps: Sequence[Step]) -> None:

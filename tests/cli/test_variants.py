@@ -92,6 +92,8 @@ def test_the_fastest_is_published_and_what_it_was_chosen_among_is_said(
 
 def test_sm_belongs_to_engines_of_rtx(leanzoo: Leanzoo, exported: Path) -> None:
     assert_one_line(leanzoo("export", MODEL, "--runs", exported, "--sm", "89"), "--tensorrt rtx")
+    for_plans = ("export", MODEL, "--runs", exported, "--tensorrt", "rtx", "--any-version")
+    assert_one_line(leanzoo(*for_plans), "it belongs to '--tensorrt plan'")
 
 
 def test_a_plan_needs_a_gpu_and_says_what_does_not(

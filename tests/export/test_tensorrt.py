@@ -12,18 +12,21 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
 
 from export.artifacts import MODEL_FILE
 from export.candidate import open_session
+from export.dequantise import dequantised
 from export.engines import check_engines, export_engines, load_engine, parse_sms
 from export.errors import ExportError
 from export.quantize import dynamic, static, weights_only
 from export.to_fp16 import half
 from export.to_tensorrt import (
+    Engine,
     _config,
     _logger,
     build_engine,
-    dequantised,
     load_tensorrt,
     profile_of,
 )
@@ -81,10 +84,8 @@ def engines(
 ) -> Artifact:
     """Engines of the toy student that a stand-in built."""
 
-    def build(module: Any, graph: onnx.ModelProto, profile: Any, sm: int, name: str) -> Any:
-        from export.to_tensorrt import Engine
-
-        return Engine(sm, b"ftrt" + bytes([sm]), 0.5)
+    def build(module: Any, graph: Any, profile: Any, sm: int | None, *_: Any) -> Engine:
+        return Engine(sm or 89, b"ftrt" + bytes([sm or 89]), 0.5)
 
     monkeypatch.setattr("export.engines.load_tensorrt", lambda flavour: Standing)
     monkeypatch.setattr("export.engines.build_engine", build)
@@ -101,6 +102,20 @@ def test_engines_lie_beside_their_graph_and_say_what_they_are(
     assert set(said["profile"]) == {"x"}
     assert engines.parents == {"onnx": exported["mlp-toy"].digest}
     assert load_engine(engines.path, "rtx", 89, "1.0") == b"ftrtY"
+
+
+def test_plans_are_picked_by_the_gpu_s_architecture(
+    engines: Artifact, exported: dict[str, Artifact], tmp_path: Path
+) -> None:
+    """The fixture keeps TensorRT's place."""
+    made = export_engines(exported["mlp-toy"], tmp_path / "plans", "plan", [])
+    assert {"sm89.plan", "config.pbtxt", "model.onnx"} <= set(made.files)
+    text = (made.path / "config.pbtxt").read_text()
+    config = text_format.Parse(text, model_config_pb2.ModelConfig())
+    assert (config.backend, dict(config.cc_model_filenames)) == ("tensorrt", {"8.9": "sm89.plan"})
+    assert config.optimization.cuda.graphs and config.default_model_filename == "sm89.plan"
+    assert [*config.parameters] == ["signature"] and config.max_batch_size == 1024
+    assert config.dynamic_batching.max_queue_delay_microseconds == 0
 
 
 @pytest.mark.parametrize(

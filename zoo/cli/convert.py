@@ -52,6 +52,10 @@ def export(
         str | None,
         typer.Option(help=f"With --tensorrt rtx: GPU architectures; default: {SMS}."),
     ] = None,
+    any_version: Annotated[
+        bool,
+        typer.Option(help="With --tensorrt plan: newer TensorRT runs it too; holds host code."),
+    ] = False,
     runs: Runs = RUNS,
     json: Json = False,
 ) -> None:
@@ -66,7 +70,7 @@ def export(
     from zoo.cli.exports import engine_rows, export_rows, exports_table
 
     chosen = forms.split(",") if forms else None
-    build = _builder(tensorrt, sm)
+    build = _builder(tensorrt, sm, any_version)
     exported = export_recipe(recipe, runs, chosen, precision)
     if not chosen:
         _say_unsuited(recipe, exported)
@@ -122,11 +126,15 @@ def export_recipe(
         return export_checkpoint(run, forms, out, None, wanted, advance)
 
 
-def _builder(flavour: str | None, sm: str | None) -> Callable[[Artifact, Path], Artifact] | None:
+def _builder(
+    flavour: str | None, sm: str | None, any_version: bool
+) -> Callable[[Artifact, Path], Artifact] | None:
     """What builds the engines asked for; whether it can is known before anything is exported."""
     if sm is not None and flavour != "rtx":
         hint = "it belongs to '--tensorrt rtx': a plan is for the GPU that it is built on"
         raise typer.BadParameter(hint, param_hint="--sm")
+    if any_version and flavour != "plan":
+        raise typer.BadParameter("it belongs to '--tensorrt plan'", param_hint="--any-version")
     if flavour is None:
         return None
     from export.engines import export_engines, parse_sms
@@ -134,7 +142,7 @@ def _builder(flavour: str | None, sm: str | None) -> Callable[[Artifact, Path], 
 
     load_tensorrt(flavour)
     sms = parse_sms(sm or SMS)
-    return lambda artifact, out: export_engines(artifact, out, flavour, sms)
+    return lambda artifact, out: export_engines(artifact, out, flavour, sms, any_version)
 
 
 def _forget_engines(folder: Path, exported: Exported) -> None:
