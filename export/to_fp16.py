@@ -27,8 +27,8 @@ ISLANDS = (
 def half(graph: onnx.ModelProto) -> onnx.ModelProto:
     """The graph with float16 weights; ``graph`` is left as it is.
 
-    A pass of our own: onnxruntime's and onnxconverter-common's let all float32 pass through
-    float16 on its way from node to node, where a value above 65,504 is infinite.
+    A pass of our own: that of onnxruntime's tools lets all float32 pass through float16 on its way
+    from node to node, where a value above 65,504 is infinite.
     """
     made = onnx.ModelProto()
     made.CopyFrom(graph)
