@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tests.cli.conftest import Leanzoo
 from zoo.cli.demo import demo_table
-from zoo.cli.demo_asks import TASKS
+from zoo.registry import get_spec
 
 RECIPE = "quantile_mlp-waves"
 
@@ -38,13 +38,14 @@ def test_errors_of_served_forecasts_count_in_deviations_of_training() -> None:
     """Windows that nobody asks about, and values that did not come, are left out."""
     future = np.array([[[9.0, 9.0]], [[10.0, np.nan]], [[30.0, 40.0]]])
     windows = SimpleNamespace(future=lambda ids: future[ids])
-    table, asked = SimpleNamespace(scale=np.array([10.0])), np.array([1, 2])
-    data = SimpleNamespace(parts={"test": windows}, asked=asked, table=table, n_rows=2)
-    task = TASKS["forecasting"]
-    rows, y = task.test(data)
-    assert rows.tolist() == [0, 1]
+    tables, asked = (SimpleNamespace(scale=np.array([10.0])),), np.array([1, 2])
+    data: Any = SimpleNamespace(parts={"test": windows}, asked=asked, tables=tables)
+    judge = get_spec("quantile_mlp").judge
+    assert judge is not None
     means = np.array([[[20.0, 0.0]], [[30.0, 60.0]]])
-    assert task.quality(means, y) == pytest.approx((1 + 0 + 4) / 3)
+    outputs = {"mean": means, "quantiles": np.repeat(means[..., None], 9, axis=-1)}
+    quantities = judge.quantities(outputs, judge.targets(data, np.arange(2)))
+    assert judge.metrics["mse"].value(quantities) == pytest.approx((1 + 0 + 4) / 3)
 
 
 def test_latencies_stand_beside_what_is_deployed() -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,63 +24,6 @@ CANDIDATES = 100
 RAW = "-raw"
 
 
-@dataclass(frozen=True)
-class Task:
-    """What differs between tasks.
-
-    Attributes:
-        output: whose values are compared with the labels.
-        test: data → ids of the test rows, and their labels; of forecasts what came, and the
-            deviation of its channel in training.
-        quality: (output, labels) → the metric.
-    """
-
-    output: str
-    test: Callable[[Any], tuple[np.ndarray, np.ndarray]]
-    quality: Callable[[np.ndarray, np.ndarray], float]
-
-
-def auc(scores: np.ndarray, y: np.ndarray) -> float:
-    """Chance that a click scores above a row without one; ties count half."""
-    from scipy.stats import rankdata
-
-    clicks = int(y.sum())
-    ranks = rankdata(scores.ravel())[y > 0].sum()
-    return float((ranks - clicks * (clicks + 1) / 2) / (clicks * (len(y) - clicks)))
-
-
-def accuracy(probabilities: np.ndarray, y: np.ndarray) -> float:
-    """Fraction of rows whose likeliest class is the label."""
-    return float((probabilities.argmax(axis=1) == y).mean())
-
-
-def mse(means: np.ndarray, y: np.ndarray) -> float:
-    """Mean squared error in deviations; values that are missing are left out."""
-    came, scale = y[..., 0], y[..., 1]
-    return float(np.nanmean(((means - came) / scale) ** 2))
-
-
-def _windows(data: Any) -> tuple[np.ndarray, np.ndarray]:
-    came = data.parts["test"].future(data.asked)
-    scale = np.broadcast_to(data.table.scale[:, None], came.shape)
-    return np.arange(data.n_rows), np.stack([came, scale], axis=-1)
-
-
-TASKS = {
-    "node-classification": Task(
-        output="probabilities",
-        test=lambda data: (data.split["test"], data.seen.y[data.split["test"]]),
-        quality=accuracy,
-    ),
-    "click-prediction": Task(
-        output="score",
-        test=lambda data: (np.arange(data.n_rows), np.asarray(data.parts["test"].y)),
-        quality=auc,
-    ),
-    "forecasting": Task(output="mean", test=_windows, quality=mse),
-}
-
-
 def serve_and_ask(exports: Sequence[Artifact], recipe: Recipe, repository: Path) -> dict[str, Any]:
     """Serve what is published of a recipe and ask it.
 
@@ -95,9 +37,12 @@ def serve_and_ask(exports: Sequence[Artifact], recipe: Recipe, repository: Path)
     from zoo.registry import get_spec
 
     spec = get_spec(recipe.model)
-    task = TASKS[spec.task]
-    test, y = task.test(spec.data(recipe))
-    model, raw = fastest(exports, task.output), [a.model for a in exports if a.model.endswith(RAW)]
+    data, judge = spec.data(recipe), spec.judge
+    assert judge is not None
+    tested, test = judge.tested(data)
+    if tested is not data:  # of all windows, those that anyone can ask about
+        test = np.arange(data.n_rows)
+    model, raw = fastest(exports), [a.model for a in exports if a.model.endswith(RAW)]
     rows = dataset_rows(model, repository, test.tolist())
     names = [model, *(name.removesuffix(RAW) for name in raw), *raw]
     with (
@@ -105,26 +50,27 @@ def serve_and_ask(exports: Sequence[Artifact], recipe: Recipe, repository: Path)
         Client(triton.grpc_url) as client,
     ):
         parts = _cut(rows, client.signature(model).max_batch)
-        answers = np.concatenate([client.infer(model, part)[task.output] for part in parts])
+        answers = _joined([client.infer(model, part) for part in parts])
         with Local(repository) as local:
-            known = np.concatenate([local.infer(model, part)[task.output] for part in parts])
+            known = _joined([local.infer(model, part) for part in parts])
+        quantities = judge.quantities(answers, judge.targets(data, test))
         return {
             "model": model,
-            "rows": len(y),
-            f"test_{spec.metric}": task.quality(answers, y),
+            "rows": len(test),
+            f"test_{spec.metric}": judge.metrics[spec.metric].value(quantities),
             "max_abs_diff": _largest(answers, known),
             "grpc_p50_ms": p50_ms(client, model, _cut(rows, 1)),
-            "raw": [ask_raw(client, name, repository, test, task.output) for name in raw],
+            "raw": [ask_raw(client, name, repository, test) for name in raw],
         }
 
 
-def fastest(exports: Sequence[Artifact], output: str) -> str:
+def fastest(exports: Sequence[Artifact]) -> str:
     """The model that answers row by row, from numbers, in the shortest time."""
 
     def suits(artifact: Artifact) -> bool:
         signature = artifact.signature
         assert signature is not None
-        gives = output in [spec.name for spec in signature.outputs]
+        gives = any(spec.dtype == "float32" for spec in signature.outputs)
         takes_text = any(spec.dtype == "object" for spec in signature.inputs)
         return bool(signature.max_batch) and gives and not takes_text
 
@@ -132,17 +78,15 @@ def fastest(exports: Sequence[Artifact], output: str) -> str:
     return chosen.model
 
 
-def ask_raw(
-    client: Client, model: str, repository: Path, test: np.ndarray, output: str
-) -> dict[str, Any]:
+def ask_raw(client: Client, model: str, repository: Path, test: np.ndarray) -> dict[str, Any]:
     """Ask a model of raw values, and compare with the answers to the ids of the same rows."""
     by_row = client.signature(model).max_batch > 0
     few = test[:CANDIDATES].tolist()
     whole, coded = (
         dataset_rows(name, repository, few) for name in (model, model.removesuffix(RAW))
     )
-    answer = client.infer(model, whole)[output]
-    known = client.infer(model.removesuffix(RAW), coded)[output]
+    answer = client.infer(model, whole)
+    known = client.infer(model.removesuffix(RAW), coded)
     requests = _cut(whole, 1) if by_row else [whole]
     return {
         "model": model,
@@ -152,10 +96,18 @@ def ask_raw(
     }
 
 
-def _largest(answers: np.ndarray, known: np.ndarray) -> float:
-    """Largest difference; NaN is as good as NaN."""
-    both = np.isnan(answers) & np.isnan(known)
-    return float(np.where(both, 0, np.abs(answers - known)).max())
+def _joined(parts: Sequence[Arrays]) -> Arrays:
+    """Answers to consecutive batches as one."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _largest(answers: Arrays, known: Arrays) -> float:
+    """Largest difference of any output; NaN is as good as NaN."""
+    found = []
+    for name, right in known.items():
+        both = np.isnan(answers[name]) & np.isnan(right)
+        found.append(float(np.where(both, 0, np.abs(answers[name] - right)).max()))
+    return max(found)
 
 
 def p50_ms(client: Client, model: str, requests: Sequence[Arrays]) -> float:
