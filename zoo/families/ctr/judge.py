@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.metrics import Metric, auc, mean
+from zoo.families.ctr.metrics import AUC
+from zoo.metrics import Metric, mean
 from zoo.spec import Arrays, Judge, Rows
 
 CALIBRATION_ROWS = 1024
@@ -39,7 +40,7 @@ JUDGE = Judge(
     targets=_targets,
     quantities=_quantities,
     metrics={
-        "auc": Metric(auc("logit", "y"), "auc"),
+        "auc": AUC,
         "logloss": Metric(mean("logloss"), "relative", lower=True),
     },
 )

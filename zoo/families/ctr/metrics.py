@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from zoo import metrics
+from zoo.metrics import Metric
+
+AUC = Metric(metrics.auc("logit", "y"), "auc")
 BINS = 20
 
 
@@ -12,18 +16,9 @@ def auc(logits: np.ndarray, y: np.ndarray) -> float:
 
     Shapes: logits (rows,), y (rows,) of 0 and 1.
     """
-    clicked = y > 0.5
-    positives = int(clicked.sum())
-    pairs = positives * (len(y) - positives)
-    if not pairs or not np.isfinite(logits).all():
+    if not np.isfinite(logits).all():
         return float("nan")
-    order = np.argsort(logits)
-    ordered = logits[order]
-    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    ends = np.append(first[1:], len(y))
-    mean_rank = (first + ends + 1) / 2  # of each run of equal scores, ranks from 1
-    clicks = np.add.reduceat(clicked[order].astype(np.int64), first)
-    return float((mean_rank @ clicks - positives * (positives + 1) / 2) / pairs)
+    return AUC.value({"logit": logits, "y": y})
 
 
 def logloss(logits: np.ndarray, y: np.ndarray) -> float:
