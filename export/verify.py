@@ -110,7 +110,12 @@ def verify(folder: Path, steps: Sequence[Asked] | None = None) -> Verified:
     if artifact.signature is None:
         return found
     if artifact.kind != KIND and MODEL_FILE in artifact.files:
-        _verify_graph(artifact, artifact.signature, found)
+        try:
+            _verify_graph(artifact, artifact.signature, found)
+        except (KeyError, TypeError) as error:
+            raise ExportError(
+                f"{folder}: its report or its kept rows lack {error}: export it again"
+            ) from error
     if artifact.metrics.get("served"):
         check_golden(artifact, exported_steps(artifact) if steps is None else steps)
         found.checks["golden"] = "as recorded"

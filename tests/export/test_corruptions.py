@@ -165,6 +165,10 @@ CORRUPTIONS: dict[str, tuple[Corruption, str]] = {
     "frozen axis within": (graph(freeze_within), "expected an answer, the graph failed .*Reshape"),
     "transposed output": (graph(transpose), "expected probabilities of shape"),
     "no rows": (lambda f: ((f / "rows.safetensors").unlink(), seal(f)), "rows.safetensors cannot"),
+    "half a report": (
+        content("report.json", lambda d: d.replace(b'"kept"', b'"lost"')),
+        "its report or its kept rows lack 'kept': export it again",
+    ),
     "loss not allowed": (
         content("report.json", lambda d: d.replace(b'"low": 0.0', b'"low": -0.9')),
         "is not known to lose at most 0 of accuracy on its test set",
