@@ -55,6 +55,14 @@ def _written(model: Served) -> dict[str, Flow | None]:
     return written
 
 
+def _given(model: Served) -> Iterator[tuple[Link, Flow]]:
+    """Every place where a tensor is taken that is given somewhere, and as what."""
+    written = _written(model)
+    for link in _links(model):
+        if given := written.get(link.tensor):
+            yield link, given
+
+
 def _links(model: Served) -> Iterator[Link]:
     """Every place where a tensor is taken."""
     for step, asked in _steps(model):
@@ -114,10 +122,8 @@ def tensor_unwritten(model: Served) -> Iterator[str]:
 @rule(SCHEMA, AGAIN)
 def step_dtype(model: Served) -> Iterator[str]:
     """A tensor has the same type where it is given and where it is taken."""
-    written = _written(model)
-    for link in _links(model):
-        given = written.get(link.tensor)
-        if given and given.dtype != link.wanted.dtype:
+    for link, given in _given(model):
+        if given.dtype != link.wanted.dtype:
             found, wanted = type_name(given.dtype), type_name(link.wanted.dtype)
             yield f"{link.where} is {wanted}: '{link.tensor}' is given as {found}"
 
@@ -125,10 +131,8 @@ def step_dtype(model: Served) -> Iterator[str]:
 @rule(SCHEMA, AGAIN)
 def step_dims(model: Served) -> Iterator[str]:
     """A tensor has the same axes where it is given and where it is taken."""
-    written = _written(model)
-    for link in _links(model):
-        given = written.get(link.tensor)
-        if given and not _fit(given.dims, link.wanted.dims):
+    for link, given in _given(model):
+        if not _fit(given.dims, link.wanted.dims):
             found, wanted = list(given.dims), list(link.wanted.dims)
             yield f"{link.where} has axes {wanted}: '{link.tensor}' is given with {found}"
 
