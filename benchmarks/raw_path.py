@@ -76,7 +76,7 @@ def measure(recipe: str, runs: Path, rows: int, requests: int) -> dict[str, Any]
         "recipe": recipe,
         "paths": serve(trained, exports, rows, requests),
         "requests": requests,
-        "server": "Triton's Python-based backend" if find_server().stub else "NVIDIA's backend",
+        "server": find_server().runs_onnx_in,
         "machine": watch.machine(),
         "versions": versions("onnxruntime", "numpy", "tritonclient"),
         "git_sha": git_sha(),

@@ -57,6 +57,11 @@ class ServerInstall:
         """Whether it brings NVIDIA's C++ backend for ONNX models."""
         return (self.backends / "onnxruntime" / "libtriton_onnxruntime.so").exists()
 
+    @property
+    def runs_onnx_in(self) -> str:
+        """What answers ONNX models, in words."""
+        return "NVIDIA's backend" if self.has_onnxruntime else "Triton's Python-based backend"
+
 
 def find_server(cache: Path | None = None) -> ServerInstall:
     """Find a tritonserver, fetching one into ``cache`` if there is none.

@@ -44,7 +44,7 @@ def smoke(folders: Sequence[Path]) -> dict[str, Any]:
             Local(root) as local,
         ):
             models = [_ask(name, root, client, local) for name in names]
-        server = "Triton's Python-based backend" if find_server().stub else "NVIDIA's backend"
+        server = find_server().runs_onnx_in
     return {"server": server, "models": models}
 
 
