@@ -99,7 +99,8 @@ def test_weights_only_multiplies_as_before_with_what_loading_folds(wide: Candida
     assert weights["heads_scale"].shape == (1, 1, 200)
     for node in graph.graph.node:
         if node.op_type == "Mul" and node.output[0] in weights_of(wide.graph):
-            assert node.input[1] in weights and node.input[0].removesuffix("_cast") + "_int8"
+            cast, scale = node.input
+            assert scale in weights and f"{cast.removesuffix('_cast')}_int8" in weights
     restored = weights["heads_int8"] * weights["heads_scale"]
     true = wide.module.get_parameter("heads").detach().numpy()
     assert np.abs(restored - true).max() <= weights["heads_scale"].max() / 2 + 1e-6
