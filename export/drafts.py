@@ -23,7 +23,7 @@ from export.precision import FP32
 from export.raw import RawNet, check_raw
 from export.report import REPORT_FILE, Report
 from export.speed import p50_us
-from export.vocabulary import VOCABULARY_FILE, is_coded, read_vocabulary
+from export.vocabulary import ENCODE, RAW, VOCABULARY_FILE, is_coded, read_vocabulary
 from zoo.artifact import versions
 from zoo.golden import Golden, ranked
 from zoo.steps import STEPS_FILE, steps_text
@@ -132,7 +132,7 @@ def _named(golden: Golden, source: Source) -> Golden:
 
 def _vocabulary(source: Source, raw: RawNet, report: Report) -> Draft:
     """Strings to ids. What the data gave belongs here."""
-    source = replace(source, form=f"{source.form}-encode")
+    source = replace(source, form=f"{source.form}{ENCODE}")
     golden = golden_ids(raw.net)
     about = source.about(raw.net) | {"model": raw.encode_name}
     del about["precision"]  # it is the same behind every net
@@ -147,7 +147,7 @@ def _vocabulary(source: Source, raw: RawNet, report: Report) -> Draft:
 
 def _ensemble(source: Source, raw: RawNet, report: Report) -> Draft:
     """Strings to answers; it holds no graph, and is warmed up by its steps."""
-    source = replace(source, form=f"{source.form}-raw")
+    source = replace(source, form=f"{source.form}{RAW}")
     golden = golden_ids(raw.net)
     files = {STEPS_FILE: steps_text(raw.steps).encode(), REPORT_FILE: report.to_text().encode()}
     files |= golden_file(_golden(raw.net, raw.net.rows(golden), raw.rows(golden)))

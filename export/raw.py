@@ -25,6 +25,8 @@ from export.parity import BATCHES, CANDIDATES, ROWS
 from export.precision import FP32
 from export.report import Parity
 from export.vocabulary import (
+    ENCODE,
+    RAW,
     Vocabulary,
     empty_ids,
     encode_graph,
@@ -49,7 +51,7 @@ class RawNet:
 
     def __init__(self, net: Candidate, vocabulary: Vocabulary) -> None:
         self.net, self.vocabulary = net, vocabulary
-        self.encode_name, self.name = f"{net.name}-encode", f"{net.name}-raw"
+        self.encode_name, self.name = f"{net.name}{ENCODE}", f"{net.name}{RAW}"
         self.encode_signature = encode_signature(net.signature)
         self.graph = encode_graph(net.signature, vocabulary, self.encode_name)
         self._sessions = {

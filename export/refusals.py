@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from export.vocabulary import ENCODE, RAW
 from zoo.artifact import ArtifactError, staging
 
 REFUSED_FILE = "refused.json"
-BEHIND_VOCABULARY = ("-encode", "-raw")  # as export.raw names them
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def write_refusals(refusals: Sequence[Refusal], out: Path) -> None:
         ArtifactError: the folder cannot be written.
     """
     for refusal in refusals:
-        for suffix in BEHIND_VOCABULARY:
+        for suffix in (ENCODE, RAW):
             shutil.rmtree(out / refusal.precision / f"{refusal.model}{suffix}", ignore_errors=True)
         with staging(out / refusal.precision / refusal.model) as folder:
             text = json.dumps(asdict(refusal), indent=1, allow_nan=False) + "\n"

@@ -35,12 +35,12 @@ from export.published import (
 from export.report import read_report
 from export.trial import acceptable, worth
 from export.triton_config import CONFIG_FILE
+from export.vocabulary import ENCODE
 from zoo.artifact import Artifact, ArtifactError
 from zoo.contract import Signature
 from zoo.registry import get_spec
 from zoo.spec import Judge
 
-ENCODE = "-encode"  # of a vocabulary's form, as export.drafts names it
 SAME_WORTH = 1e-3  # of a metric of kept rows: one of them may fall to the other side elsewhere
 ROWS_OF_BATCHES = 42  # divisible by every batch size
 

@@ -24,6 +24,7 @@ from export.graph import IR_VERSION, OPSET, check_graph
 from zoo.contract import Signature, TensorSpec
 
 VOCABULARY_FILE = "vocabulary.json"
+ENCODE, RAW = "-encode", "-raw"  # of names: the vocabulary of a net, and both as one
 DOMAIN = "ai.onnx.ml"
 DOMAIN_VERSION = 4
 PADDING = 0
