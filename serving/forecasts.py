@@ -15,21 +15,21 @@ beyond H       the median of each pass is the end of the next one's history. The
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, SupportsIndex
+from typing import SupportsIndex
 
 import numpy as np
 
+from serving.windows import History, window_of
 from zoo.contract import Signature, SignatureError, TensorSpec
 
 HISTORY, QUANTILES = "history", "quantiles"
-NUMBERS = "biufO"  # numpy's kinds; objects may be numbers and None
-LARGEST = 1e17  # the float32 squares of larger values, which every model sums, overflow
 MAX_PASSES = 1000  # of one forecast: whoever asks for more has mistaken a unit
 
-Ask = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
-History = np.ndarray | Sequence[Any]
+Arrays = Mapping[str, np.ndarray]
+Ask = Callable[[Arrays], Arrays]
+AskLater = Callable[[Arrays], Awaitable[Arrays]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +65,46 @@ def forecast(signature: Signature, history: History, horizon: int | None, ask: A
     """Ask a model, as often as the horizon needs.
 
     Args:
+        signature, history, horizon: see ``passes``.
+        ask: inputs → outputs, by name.
+
+    Raises:
+        SignatureError: see ``passes``.
+    """
+    asking = passes(signature, history, horizon)
+    try:
+        inputs = next(asking)
+        while True:
+            inputs = asking.send(ask(inputs))
+    except StopIteration as done:
+        made: Forecast = done.value
+        return made
+
+
+async def forecast_later(
+    signature: Signature, history: History, horizon: int | None, ask: AskLater
+) -> Forecast:
+    """``forecast`` where asking is awaited."""
+    asking = passes(signature, history, horizon)
+    try:
+        inputs = next(asking)
+        while True:
+            inputs = asking.send(await ask(inputs))
+    except StopIteration as done:
+        made: Forecast = done.value
+        return made
+
+
+def passes(
+    signature: Signature, history: History, horizon: int | None
+) -> Generator[Arrays, Arrays, Forecast]:
+    """Yields the inputs of each pass and is sent its outputs; what it returns is the forecast.
+
+    Args:
         signature: of the model.
         history: (channels, time), (batch, channels, time), or a list of series (time,) of any
             lengths, one per channel, all ending at the same time; NaN is missing.
         horizon: steps to forecast; None for as many as the model does in one pass.
-        ask: inputs → outputs, by name.
 
     Raises:
         SignatureError: a model that does not forecast, or a history or horizon that is none.
@@ -77,20 +112,20 @@ def forecast(signature: Signature, history: History, horizon: int | None, ask: A
     taken, given = _tensors(signature)
     lookback, levels = int(taken.shape[-1]), tuple(map(float, given.columns))
     ahead = None if horizon is None else _checked(horizon, int(given.shape[-2]))
-    window, batched = _window(history, lookback)
+    window, batched = window_of(history, lookback)
     _check_channels(taken.shape[0], window.shape[1])
-    answer = ask({HISTORY: window})
+    answer = yield {HISTORY: window}
     reach = answer["median"].shape[-1]  # of a newer version than the signature's perhaps another
     ahead = reach if ahead is None else ahead
-    parts, passes = [answer], -(-ahead // reach)
-    for _ in range(1, passes):
+    parts, count = [answer], -(-ahead // reach)
+    for _ in range(1, count):
         window = np.concatenate([window, answer["median"]], axis=2)[..., -lookback:]
-        answer = _wider(answer, ask({HISTORY: window}), levels)
+        answer = _wider(answer, (yield {HISTORY: window}), levels)
         parts.append(answer)
     whole = {name: _joined(parts, name, ahead, batched) for name in (QUANTILES, "median", "mean")}
     status = parts[0]["status"] if batched else parts[0]["status"][0]
-    note = _note(ahead, reach, passes)
-    return Forecast(**whole, levels=levels, status=status, passes=passes, note=note)
+    note = _note(ahead, reach, count)
+    return Forecast(**whole, levels=levels, status=status, passes=count, note=note)
 
 
 def _tensors(signature: Signature) -> tuple[TensorSpec, TensorSpec]:
@@ -124,70 +159,6 @@ def _check_channels(taken: int | str, given: int) -> None:
             f"history has {given} channels: expected the {taken} that the model was trained on, "
             "in their order"
         )
-
-
-def _window(history: History, lookback: int) -> tuple[np.ndarray, bool]:
-    """What a model takes, and whether the history had an axis of batch.
-
-    Shapes: → (batch, channels, lookback) float32.
-    """
-    array = history if isinstance(history, np.ndarray) else _aligned(history)
-    if array.ndim not in (2, 3):
-        raise SignatureError(
-            f"history has shape {array.shape}: expected (channels, time), (batch, channels, time) "
-            "or a list of series; of one series, [series]"
-        )
-    if not array.size:
-        raise SignatureError(f"history of shape {array.shape} is empty: expected values")
-    if array.dtype.kind not in NUMBERS:
-        raise SignatureError(
-            f"history is of type {array.dtype}: expected numbers, NaN where missing"
-        )
-    batched = array.ndim == 3
-    known = array[..., -lookback:] if batched else array[None, :, -lookback:]
-    window = np.full((*known.shape[:2], lookback), np.nan, np.float32)
-    try:
-        with np.errstate(over="ignore"):  # becomes infinite, which is refused
-            window[..., lookback - known.shape[2] :] = known
-    except (TypeError, ValueError):
-        raise SignatureError(
-            "history holds something that is no number: expected numbers, NaN where missing"
-        ) from None
-    _check_size(window)
-    return window, batched
-
-
-def _check_size(window: np.ndarray) -> None:
-    """Refuse values that a model cannot square; infinite ones are refused with every input."""
-    large = window[np.isfinite(window) & (np.abs(window) > LARGEST)]
-    if large.size:
-        raise SignatureError(
-            f"history holds {large[0]:g}: expected values up to {LARGEST:g}, NaN where missing; "
-            "give it in a larger unit"
-        )
-
-
-def _aligned(history: Sequence[Any]) -> np.ndarray:
-    """Series of any lengths side by side, the shorter ones filled up on their left."""
-    if hasattr(history, "columns"):
-        raise SignatureError(
-            "history is a table, whose time runs downwards: expected (channels, time); give "
-            "table.to_numpy().T"
-        )
-    try:
-        series = [np.asarray(one) for one in history]
-        if not series or any(one.ndim != 1 for one in series):
-            return np.asarray(history)
-        longest = max(len(one) for one in series)
-        array = np.full((len(series), longest), np.nan)
-        for row, one in zip(array, series, strict=True):
-            row[longest - len(one) :] = one
-    except (TypeError, ValueError):
-        raise SignatureError(
-            "history holds something else than numbers, or rows of unequal length below an axis of "
-            "batch: expected numbers, NaN where missing"
-        ) from None
-    return array
 
 
 def _wider(
