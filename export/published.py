@@ -12,18 +12,14 @@ from export.candidate import Arrays, ask, open_session
 from export.errors import ExportError
 from export.labels import check_labels
 from export.onnx_file import load_graph
-from export.triton_config import CONFIG_FILE, VERSIONS_SERVED
+from export.triton_config import CONFIG_FILE, read_config
 from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError, check_file
 from zoo.golden import Golden
+from zoo.kept import served_by, versions_of
+from zoo.rollout import ROLLOUT_FILE, read_rollout
 from zoo.steps import Step, read_steps, run_steps
 
 SHARED = "shared"  # of a published artifact's metrics: the sha256 of files beside its version
-
-
-def versions_of(target: Path) -> list[int]:
-    """Version numbers of a published model, ascending."""
-    names = [path.name for path in target.glob("*") if path.is_dir()]
-    return sorted(int(n) for n in names if n.isascii() and n.isdigit() and n[0] != "0")
 
 
 def check_published(target: Path) -> Artifact:
@@ -42,11 +38,13 @@ def check_published(target: Path) -> Artifact:
 
 
 def served_versions(repository: Path) -> list[Path]:
-    """Folders of all versions that a server of the repository serves, and nothing else is in it.
+    """Folders of all versions that may be asked of a server, and nothing else is in the repository.
+
+    Of an ensemble these are the latest version and those that its rollout names.
 
     Raises:
         ArtifactError: a folder that is no published model, a file that no version knows, or a
-            version that is half-written or changed.
+            version that is half-written or changed; a rollout of a version that is not served.
     """
     folders = []
     for target in sorted(repository.iterdir()):
@@ -58,12 +56,28 @@ def served_versions(repository: Path) -> list[Path]:
         latest = check_published(target)
         known = {name.partition("/")[0] for name in latest.metrics.get(SHARED, {})}
         known |= {str(number) for number in numbers} | {f"{number}.sig" for number in numbers}
+        known.add(ROLLOUT_FILE)
         for path in sorted(target.iterdir()):
             if path.name not in known:
                 raise ArtifactError(f"{path} is of no published version: remove it")
-        served = 1 if read_steps(latest.path) else VERSIONS_SERVED
-        folders += [target / str(number) for number in numbers[-served:]]
+        folders += [target / str(number) for number in _asked_of(latest, numbers)]
     return folders
+
+
+def _asked_of(latest: Artifact, numbers: Sequence[int]) -> list[int]:
+    """Versions of a published model that may be asked, ascending."""
+    target = latest.path.parent
+    named = set(read_rollout(target).versions)
+    if read_steps(latest.path):
+        served = [number for number in numbers if number in {numbers[-1], *named}]
+    else:
+        served = served_by(read_config(target).version_policy, numbers)
+    if missing := sorted(named - set(served)):
+        raise ArtifactError(
+            f"{target / ROLLOUT_FILE} names version {missing[0]}: served are "
+            f"{', '.join(map(str, served))}; set it again with 'leanzoo rollout'"
+        )
+    return served
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from tritonclient.utils import np_to_triton_dtype
 from export.artifacts import LABELS_FILE, WARMUP_CANDIDATES
 from export.candidate import CANDIDATES
 from export.errors import ExportError
-from zoo.artifact import Artifact
+from zoo.artifact import Artifact, ArtifactError
 from zoo.contract import Signature, TensorSpec
+from zoo.kept import VERSIONS_SERVED
 from zoo.steps import Step
 
 CONFIG_FILE = "config.pbtxt"
@@ -23,7 +25,6 @@ BACKEND, PLAN_BACKEND = "onnxruntime", "tensorrt"
 ENSEMBLE = "ensemble"  # a platform of Triton's
 LABELLED = "probabilities"
 MAX_QUEUE = 1024
-VERSIONS_SERVED = 2
 
 
 def config_of(artifact: Artifact, steps: Sequence[Step] = ()) -> Any:
@@ -53,12 +54,13 @@ def config_of(artifact: Artifact, steps: Sequence[Step] = ()) -> Any:
     return config
 
 
-def plan_config(artifact: Artifact, plans: Mapping[int, str]) -> Any:
+def plan_config(artifact: Artifact, plans: Mapping[int, str], warmup: bool = False) -> Any:
     """The ModelConfig message of TensorRT plans of one model.
 
     Args:
         artifact: of the model.
         plans: architecture, such as 89 → file of the version folder.
+        warmup: keep the warm-up, whose rows are published with a model.
 
     Raises:
         ExportError: the artifact has no signature.
@@ -66,7 +68,8 @@ def plan_config(artifact: Artifact, plans: Mapping[int, str]) -> Any:
     config = config_of(artifact)
     config.backend = PLAN_BACKEND
     config.ClearField("parameters")  # of ONNX Runtime, but for the signature
-    del config.model_warmup[:]  # its rows lie beside the ONNX model
+    if not warmup:
+        config.ClearField("model_warmup")
     text = json.dumps(_signature(artifact).to_dict(), sort_keys=True)
     config.parameters["signature"].string_value = text
     for sm, file in sorted(plans.items()):
@@ -124,6 +127,20 @@ def to_text(config: Any) -> str:
     if text_format.Parse(text, model_config_pb2.ModelConfig()) != config:
         raise ExportError(f"the configuration of {config.name} is lost in config.pbtxt: report it")
     return text
+
+
+def read_config(folder: Path) -> Any:
+    """The ModelConfig message of a published model.
+
+    Raises:
+        ArtifactError: there is none, or it is not of Triton's schema.
+    """
+    file = folder / CONFIG_FILE
+    try:
+        return text_format.Parse(file.read_text(), model_config_pb2.ModelConfig())
+    except (text_format.ParseError, ValueError, OSError) as error:
+        why = " ".join(str(error).split())
+        raise ArtifactError(f"{file} cannot be read ({why}): publish the model again") from None
 
 
 def _add_batching(config: Any) -> None:

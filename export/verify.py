@@ -18,7 +18,7 @@ import onnx
 
 from export.artifacts import MODEL_FILE
 from export.candidate import CLOSER, Arrays, answer_in, compare, open_session
-from export.engines import KIND, check_engines
+from export.engines import ENGINES_FILE, KIND, check_engines
 from export.errors import ExportError
 from export.evidence import Evidence, answered, read_evidence
 from export.graph import facts_of
@@ -103,7 +103,7 @@ def verify(folder: Path, steps: Sequence[Asked] | None = None) -> Verified:
     """
     artifact = Artifact.load(folder)
     found = Verified(artifact.model, folder, {"files": f"{len(artifact.files)} as written"})
-    if artifact.kind == KIND:
+    if artifact.kind == KIND or ENGINES_FILE in artifact.files:
         said = check_engines(folder)
         sms = ", ".join(f"SM {one['sm']}" for one in said["engines"])
         found.checks["engines"] = f"{said['flavour']} {said['version']}, {sms}, of this graph"

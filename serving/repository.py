@@ -3,6 +3,7 @@
 <root>/<model>/
   config.pbtxt     Triton's configuration
   labels.txt       class names, one per line
+  rollout.json     which version is asked, where that is not the latest (zoo.rollout)
   <version>/       a positive number; other folders are ignored, as by Triton
     artifact.json  its absence means half-written
     model.onnx     or steps.json, which names the models that an ensemble asks
@@ -22,13 +23,13 @@ from serving.errors import ModelUnavailable, ModelUnknown, one_line
 from zoo.artifact import Artifact, ArtifactError, sha256_file
 from zoo.contract import Signature, near
 from zoo.golden import Golden
+from zoo.kept import served_by, versions_of
 from zoo.steps import Step, read_steps
 
 CONFIG_FILE = "config.pbtxt"
 LABELS_FILE = "labels.txt"
 SHARED = "shared"  # of an artifact's metrics: the sha256 of such files
 MODEL_FILE = "model.onnx"
-VERSIONS_SERVED = 2  # as published configurations say
 
 
 def list_models(root: Path) -> list[str]:
@@ -61,8 +62,29 @@ def model_folder(root: Path, model: str) -> Path:
 
 def list_versions(root: Path, model: str) -> list[int]:
     """A model's version numbers, ascending, half-written ones included."""
-    names = (p.name for p in model_folder(root, model).iterdir() if p.is_dir())
-    return sorted(int(n) for n in names if n.isascii() and n.isdigit() and n[0] != "0")
+    return versions_of(model_folder(root, model))
+
+
+def served_versions(root: Path, model: str) -> list[int]:
+    """Version numbers that can be asked, ascending.
+
+    Of a graph those that Triton keeps loaded. Of an ensemble those whose steps it does: it loads
+    the latest, and whoever asks an older one asks its steps.
+
+    Raises:
+        ModelUnknown, ModelUnavailable: there is no such model, or its files cannot be read.
+    """
+    numbers = list_versions(root, model)
+    try:
+        steps = {number: read_steps(root / model / str(number)) for number in numbers}
+        if not any(steps.values()):
+            return served_by(load_config(root, model).version_policy, numbers)
+        loaded = {step.model for one in steps.values() for step in one}
+        served = {name: served_versions(root, name) for name in loaded}
+    except ArtifactError as error:
+        raise ModelUnavailable(f"model '{model}': {error}") from None
+    whole = [number for number in numbers if steps[number]]
+    return [n for n in whole if all(one.version in served[one.model] for one in steps[n])]
 
 
 def load_artifact(root: Path, model: str, version: str = "") -> Artifact:
@@ -179,10 +201,10 @@ def with_steps(root: Path, models: Iterable[str]) -> list[str]:
         artifact = load_artifact(root, model)
         for step in load_steps(artifact):
             load_artifact(root, step.model, str(step.version))
-            if step.version not in list_versions(root, step.model)[-VERSIONS_SERVED:]:
+            if step.version not in (served := served_versions(root, step.model)):
                 raise ModelUnavailable(
                     f"model '{model}' needs version {step.version} of '{step.model}', of which "
-                    f"the latest {VERSIONS_SERVED} are served: publish both again"
+                    f"{', '.join(map(str, served))} are served: publish both again"
                 )
             names[step.model] = None
         names[model] = None

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from export.artifacts import WARMUP
 from export.lint.rule import ADVICE, GUIDE, MEASURED, SCHEMA, SERVER, rule
 from export.lint.served import PLATFORMS, Served
-from export.published import SHARED, versions_of
+from export.published import SHARED
 from zoo.artifact import Artifact, ArtifactError, check_file
 from zoo.contract import Signature, near
+from zoo.kept import versions_of
+from zoo.rollout import ROLLOUT_FILE, read_rollout
 
 BACKENDS = (
     *("onnxruntime", "tensorrt", "python", "pytorch", "tensorflow", "openvino", "dali", "fil"),
@@ -124,6 +126,20 @@ def signature_differs(model: Served) -> Iterator[str]:
         yield f"the parameter 'signature' is another than that of version {number}"
 
 
+@rule(MEASURED, "set it again with 'leanzoo rollout'")
+def rollout_version(model: Served) -> Iterator[str]:
+    """The versions that rollout.json names can be asked; of an ensemble, so can their steps."""
+    try:
+        named = read_rollout(model.folder).versions
+    except ArtifactError as error:
+        yield str(error)
+        return
+    for number in dict.fromkeys(named):
+        if not model.answers(number):
+            served = ", ".join(map(str, filter(model.answers, versions_of(model.folder))))
+            yield f"{ROLLOUT_FILE} names version {number}: served are {served or 'none'}"
+
+
 def _signature(model: Served) -> Signature | None:
     try:
         return Signature.from_dict(json.loads(model.parameter("signature")))
@@ -134,5 +150,5 @@ def _signature(model: Served) -> Signature | None:
 READING = (config_unreadable,)
 RULES = (
     *(field_unknown, field_newer, name_differs, backend_unknown, version_missing, version_name),
-    *(version_empty, manifest_differs, signature_missing, signature_differs),
+    *(version_empty, manifest_differs, signature_missing, signature_differs, rollout_version),
 )

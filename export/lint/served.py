@@ -15,8 +15,10 @@ from tritonclient.grpc import model_config_pb2
 from export.artifacts import MODEL_FILE
 from export.errors import ExportError
 from export.onnx_file import read_graph
-from export.published import versions_of
 from export.triton_config import BACKEND, CONFIG_FILE, ENSEMBLE
+from zoo.artifact import ArtifactError
+from zoo.kept import served_by, versions_of
+from zoo.steps import read_steps
 
 PLATFORMS = {  # platform → the backend that it stands for
     "onnxruntime_onnx": BACKEND,
@@ -98,14 +100,20 @@ class Served:
     @cached_property
     def versions(self) -> dict[int, Path]:
         """The versions that Triton serves and that hold something."""
-        numbers = versions_of(self.folder)
-        policy = self.config.version_policy
-        if policy.HasField("specific"):
-            numbers = [number for number in numbers if number in policy.specific.versions]
-        elif not policy.HasField("all"):
-            numbers = numbers[-(policy.latest.num_versions or 1) :]
+        numbers = served_by(self.config.version_policy, versions_of(self.folder))
         folders = {number: self.folder / str(number) for number in numbers}
         return {number: path for number, path in folders.items() if any(path.iterdir())}
+
+    def answers(self, number: int) -> bool:
+        """Whether a version can be asked: it is loaded, or is an ensemble whose steps are."""
+        if not self.ensemble:
+            return number in self.versions
+        try:
+            steps = read_steps(self.folder / str(number))
+        except ArtifactError:
+            return False
+        asked = [(self.other(step.model), step.version) for step in steps]
+        return bool(asked) and all(model and model.answers(n) for model, n in asked)
 
     @property
     def graph_file(self) -> str:

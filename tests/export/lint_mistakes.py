@@ -139,6 +139,7 @@ MISTAKES = {
     "manifest-differs": write("labels.txt", b"a\nb\nc\nd\n", sealed=False),
     "signature-missing": other('key: "signature"', 'key: "sign"'),
     "signature-differs": other('\\"max_batch\\": 1024', '\\"max_batch\\": 3'),
+    "rollout-version": write("rollout.json", b'{"stable": 9}'),
     "graph-unreadable": write("1/model.onnx", b"?"),
     "tensor-unknown": other('name: "probabilities"', 'name: "scores"'),
     "dtype-differs": other(f"TYPE_FP32\n  {CLASSES}", f"TYPE_FP64\n  {CLASSES}"),

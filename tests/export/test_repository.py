@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -265,12 +266,12 @@ def test_version_numbers_are_numbers(tmp_path: Path) -> None:
 def test_what_a_server_would_refuse_is_not_published(
     onnx_folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def impatient(artifact: Artifact, steps: Sequence[Step]) -> model_config_pb2.ModelConfig:
+    def impatient(artifact: Artifact, steps: Sequence[Step], *_: object) -> Any:
         config = config_of(artifact, steps)
         config.dynamic_batching.default_queue_policy.default_timeout_microseconds = 100
         return config
 
-    monkeypatch.setattr("export.repository.config_of", impatient)
+    monkeypatch.setattr("export.repository.config_for", impatient)
     with pytest.raises(ExportError, match="^mlp-toy-sparse: .*timeout"):
         publish(onnx_folder, root)
     assert not tree(root)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from google.protobuf import text_format
 
 from serving import repository as repo
 from serving.errors import ModelUnavailable, ModelUnknown
@@ -54,11 +55,27 @@ def test_ensembles_bring_their_steps(repository: Path, tiny_models: dict) -> Non
     tiny_models["clicks"].publish(repository, version=2)
     assert repo.with_steps(repository, ["clicks-raw"]) == names
     tiny_models["clicks"].publish(repository, version=3)
-    with pytest.raises(ModelUnavailable, match="'clicks-raw' needs version 1 of 'clicks'.*latest"):
+    with pytest.raises(ModelUnavailable, match="needs version 1 of 'clicks', .* 2, 3 are served"):
         repo.with_steps(repository, ["clicks-raw"])
     shutil.rmtree(repository / "clicks" / "1")
     with pytest.raises(ModelUnknown, match="'clicks' has no version '1': it has \\[2, 3\\]"):
         repo.with_steps(repository, ["clicks-raw"])
+
+
+def test_an_ensemble_answers_where_its_steps_are_served(
+    repository: Path, tiny_models: dict
+) -> None:
+    assert repo.served_versions(repository, "clicks-raw") == [1]
+    tiny_models["clicks"].publish(repository, version=2)
+    assert repo.served_versions(repository, "clicks") == [1, 2]
+    tiny_models["clicks"].publish(repository, version=3)
+    assert repo.served_versions(repository, "clicks") == [2, 3]
+    assert repo.served_versions(repository, "clicks-raw") == []
+    config = repo.load_config(repository, "clicks")
+    config.version_policy.specific.versions.extend([1, 3])
+    (repository / "clicks" / "config.pbtxt").write_text(text_format.MessageToString(config))
+    assert repo.served_versions(repository, "clicks") == [1, 3]
+    assert repo.served_versions(repository, "clicks-raw") == [1]
 
 
 def test_unknown_model_names_the_near_ones(repository: Path) -> None:

@@ -133,6 +133,7 @@ class TinyModel:
             return config
         config.backend = "onnxruntime"
         config.instance_group.add(count=1)
+        config.version_policy.latest.num_versions = 2
         self._warm_up(config)
         if batched:
             batching = config.dynamic_batching
