@@ -27,6 +27,17 @@ def is_missing(error: InferenceServerException) -> bool:
     )
 
 
+def never_sent(error: Exception) -> bool:
+    """Whether a call failed for want of a connection, so that nothing of it was sent.
+
+    gRPC has one status for that and for connections lost on the way; only a call that finds no
+    connection to go out on has this text.
+    """
+    return isinstance(error, InferenceServerException) and (error.message() or "").startswith(
+        "failed to connect to all addresses"
+    )
+
+
 def missing_model(index: list[Any], url: str, model: str, version: str) -> ServingError:
     """Why a model or version that was asked for is not served.
 

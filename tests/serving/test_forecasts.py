@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,12 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tritonclient.utils import InferenceServerException
 
 from serving.client import Client
+from serving.dialogue import hold
 from serving.errors import RequestRefused
 from serving.forecasts import MAX_PASSES, Forecast
 from serving.local import Local
 from serving.triton import Triton
+from serving.triton_calls import Call, TritonCalls
 
 MODEL = "forecast-tiny"  # mean of the last 4 values + 1, 2, 3; quantiles ever further from it
 NAN = np.nan
@@ -190,26 +194,28 @@ def test_through_a_server(server: Triton, local: Local) -> None:
             client.forecast("mlp-tiny", history)
 
 
-def test_a_client_reads_a_window_of_another_length_anew(
-    tiny_models: dict, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_reads_a_window_of_another_length_anew(tiny_models: dict) -> None:
     model = tiny_models[MODEL]
     (taken,) = model.signature.inputs
     longer = replace(model.signature, inputs=(replace(taken, shape=("channels", 6)),))
     described = [longer, model.signature]
-    with Client("127.0.0.1:9") as client:
-        monkeypatch.setattr(
-            client, "_describe", lambda *_: SimpleNamespace(signature=described.pop())
-        )
 
-        def infer(name: str, rows: dict, version: str) -> dict:
-            if rows["history"].shape[-1] != length:
-                raise RequestRefused("the server takes another window")
-            return model.answer({"history": rows["history"][..., -4:]})
+    def send(call: Call) -> SimpleNamespace:
+        if call.method == "get_model_config":
+            text = SimpleNamespace(string_value=json.dumps(described.pop().to_dict()))
+            config = SimpleNamespace(parameters={"signature": text}, output=[])
+            return SimpleNamespace(config=config)
+        (tensor,) = call.args[1]
+        if tensor.shape()[-1] != length:
+            raise InferenceServerException("it takes another window", "StatusCode.INVALID_ARGUMENT")
+        answers = model.answer({"history": np.ones((1, 1, 4), np.float32)})
+        version = SimpleNamespace(model_version="1")
+        return SimpleNamespace(as_numpy=answers.get, get_response=lambda: version)
 
-        monkeypatch.setattr(client, "infer", infer)
-        length = 4
-        client.forecast(MODEL, np.ones((1, 9)))
-        length = 6
-        np.testing.assert_array_equal(client.forecast(MODEL, np.ones((1, 9))).median, [[2, 3, 4]])
-        assert described == []
+    calls, history = TritonCalls("127.0.0.1:9", timeout_s=5), np.ones((1, 9))
+    length = 4
+    hold(calls.forecast(MODEL, history, None, ""), send)
+    length = 6
+    answer = hold(calls.forecast(MODEL, history, None, ""), send)
+    np.testing.assert_array_equal(answer.median, [[2, 3, 4]])
+    assert described == []
