@@ -39,6 +39,7 @@ def version(
 
 VERBS = (
     *("zoo.cli.learn", "zoo.cli.convert", "zoo.cli.check", "zoo.cli.deploy"),
+    "zoo.cli.rollout",
     *("zoo.cli.ask", "zoo.cli.foresee", "zoo.cli.measure"),
 )
 
