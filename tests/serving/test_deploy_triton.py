@@ -121,7 +121,7 @@ def test_it_answers_and_says_that_it_is_healthy(running: Running) -> None:
         lambda triton: triton.get_trace_settings(),
         lambda triton: triton.update_log_settings({"log_verbose_level": 1}),
     ],
-    ids="load unload index register shared-memory statistics trace log".split(),
+    ids=["load", "unload", "index", "register", "shared-memory", "statistics", "trace", "log"],
 )
 def test_what_the_gateway_does_not_need_is_closed(
     running: Running, call: Callable[[InferenceServerClient], object]

@@ -27,6 +27,7 @@ OMITTED = {
     *("huggingface", "lightgbm", "onnx", "paddle", "pmml", "pytorch", "sklearn", "tensorflow"),
     *("triton", "xgboost"),  # a predictor of Triton is one whose ``model`` has its runtime
 }
+CLIENTS_OWN = ("discriminator", "local_vars_configuration")
 PLAIN = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
 ALIASES = {
     "ResourceQuantity": "io.k8s.apimachinery.pkg.api.resource.Quantity",
@@ -105,9 +106,7 @@ def _required(node: ast.ClassDef) -> list[str]:
     (init,) = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
     targets = [s.targets[0] for s in init.body if isinstance(s, ast.Assign)]
     fields = [t.attr for t in targets if isinstance(t, ast.Attribute)]
-    return [
-        f for f in fields if f[0] != "_" and f not in ("discriminator", "local_vars_configuration")
-    ]
+    return [f for f in fields if f[0] != "_" and f not in CLIENTS_OWN]
 
 
 def main(wheel: Path) -> None:
