@@ -21,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ PINS = {
     "uvloop": "0.23.0",
     "httptools": "0.9.0",
 }
-OURS, IN_PROCESS, BENTOML, FASTAPI = "gateway", "gateway_in_process", "bentoml", "fastapi"
+OURS, IN_PROCESS = "gateway", "gateway_in_process"
+BENTOML, TUNED, FASTAPI = "bentoml", "bentoml_tuned", "fastapi"
 REQUESTS = {1: 2000, 64: 400}  # rows of a request → timed requests of each service
 DISTINCT = 8  # requests, repeated
 WARM_UP = 40
@@ -171,6 +173,7 @@ def running(
             OURS: gateway(),
             IN_PROCESS: gateway("--in-process"),
             BENTOML: peer(services.bentoml, read_list),
+            TUNED: peer(partial(services.bentoml, service="Tuned"), read_list),
             FASTAPI: peer(services.fastapi, read_probabilities),
         }
 

@@ -40,7 +40,7 @@ def gateway(
     if "--in-process" not in options:
         command += ["--grpc-port", "0", "--http-port", "0"]
     log = folder / f"gateway{''.join(options)}.log"
-    with _process(command, log, {}) as process:
+    with _process(command, log, {}, subprocess.PIPE) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line.startswith("{"):
@@ -59,18 +59,18 @@ def fastapi(python: Path, graph: Path, folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def bentoml(python: Path, graph: Path, folder: Path) -> Iterator[str]:
-    """The service of BentoML; its address."""
-    port = free_port()
-    command = [str(python), *SAFE, "-m", "bentoml", "serve", "bentoml_service:Mlp"]
+def bentoml(python: Path, graph: Path, folder: Path, service: str = "Mlp") -> Iterator[str]:
+    """A service of BentoML; its address."""
+    port, log = free_port(), folder / f"bentoml-{service}.log"
+    command = [str(python), *SAFE, "-m", "bentoml", "serve", f"bentoml_service:{service}"]
     command += ["--working-dir", str(HERE), "--host", HOST, "--port", str(port)]
     own = {
         "PEER_MODEL": str(graph),
-        "BENTOML_HOME": str(folder / "bentoml"),
+        "BENTOML_HOME": str(folder / f"bentoml-{service}"),
         "BENTOML_DO_NOT_TRACK": "True",
     }
-    with _process(command, folder / "bentoml.log", own) as process:
-        yield _listening(process, port, folder / "bentoml.log")
+    with _process(command, log, own) as process:
+        yield _listening(process, port, log)
 
 
 def free_port() -> int:
@@ -82,13 +82,20 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def _process(
-    command: Sequence[str], log: Path, own: dict[str, str]
+    command: Sequence[str], log: Path, own: dict[str, str], stdout: int | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process in a session of its own, which ends with all that it started."""
+    """A process in a session of its own, which ends with all that it started.
+
+    Args:
+        command: what to run.
+        log: for its errors, and its output unless that goes elsewhere.
+        own: more of its environment.
+        stdout: where else its output goes.
+    """
     with log.open("w") as errors:
         process = subprocess.Popen(
             command,
-            stdout=subprocess.PIPE,
+            stdout=errors if stdout is None else stdout,
             stderr=errors,
             text=True,
             start_new_session=True,

@@ -15,6 +15,7 @@ SERVICES = {  # name in the results → heading
     "gateway": "gateway, Triton",
     "gateway_in_process": "gateway, in process",
     "bentoml": "BentoML",
+    "bentoml_tuned": "BentoML, tuned",
     "fastapi": "FastAPI by hand",
 }
 
@@ -37,7 +38,8 @@ def peers_table(found: Mapping[str, Any]) -> str:
         f"JSON to the probabilities of all classes, p50 in ms with 95 % intervals, of one client "
         f"that asks in turns: {found['model']} in one worker with {found['threads']} thread of "
         f"ONNX Runtime {versions['onnxruntime']}; {found['server']}, BentoML "
-        f"{versions['bentoml']}, FastAPI {versions['fastapi']} ({machine['cpu']}, load "
+        f"{versions['bentoml']} as documented, and as a coroutine that logs no requests, FastAPI "
+        f"{versions['fastapi']} ({machine['cpu']}, load "
         f"{machine['load_average']:.1f} on {machine['cores']} cores)."
     )
 
