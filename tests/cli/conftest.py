@@ -18,7 +18,7 @@ from tests.conftest import Trained
 from zoo import distill
 from zoo.cli import app
 from zoo.cli.convert import export_recipe
-from zoo.cli.deploy import publish_recipe
+from zoo.cli.publish import publish_recipe
 from zoo.registry import get_recipe
 
 RECIPE = "finalmlp-clicks"

@@ -38,8 +38,8 @@ def version(
 
 
 VERBS = (
-    *("zoo.cli.learn", "zoo.cli.convert", "zoo.cli.check", "zoo.cli.deploy"),
-    "zoo.cli.rollout",
+    *("zoo.cli.learn", "zoo.cli.convert", "zoo.cli.check", "zoo.cli.publish"),
+    *("zoo.cli.rollout", "zoo.cli.deploy"),
     *("zoo.cli.ask", "zoo.cli.foresee", "zoo.cli.measure"),
 )
 

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from zoo.cli.convert import export_recipe
 from zoo.cli.demo_asks import serve_and_ask
-from zoo.cli.deploy import publish_recipe
 from zoo.cli.options import progress, stderr
+from zoo.cli.publish import publish_recipe
 from zoo.cli.tables import with_unit
 
 if TYPE_CHECKING:
