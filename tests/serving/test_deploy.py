@@ -28,6 +28,8 @@ SERVICES = COMPOSE["services"]
 OVERLAY = yaml.safe_load((DEPLOY / "compose.grafana.yaml").read_text())
 PROMETHEUS = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
 BOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "leanzoo.json").read_text())
+PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
+ASKED = [target["expr"] for panel in PANELS for target in panel["targets"]]
 GATEWAYS_METRICS = {
     *("leanzoo_requests_total", "leanzoo_request_seconds", "leanzoo_in_flight"),
     *("leanzoo_model_ready", "leanzoo_canary_rolled_back_total", "leanzoo_triton_restarts_total"),
@@ -171,13 +173,17 @@ def test_promtool_accepts_the_configuration() -> None:
     subprocess.run([tool("promtool"), "check", "config", "--syntax-only", file], check=True)
 
 
+def test_promtool_accepts_every_expression_of_the_dashboard(tmp_path: Path) -> None:
+    texts = [text.replace("$__rate_interval", "1m") for text in ASKED]
+    rules = [{"record": f"panel:{i}", "expr": text} for i, text in enumerate(texts)]
+    file = tmp_path / "rules.json"  # which is YAML too
+    file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    subprocess.run([tool("promtool"), "check", "rules", file], check=True)
+
+
 def test_the_dashboard_asks_for_metrics_that_are_exported() -> None:
-    panels = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
-    asked = set()
-    for panel in panels:
-        assert panel["datasource"]["uid"] == _datasource()["uid"]
-        for target in panel["targets"]:
-            asked |= set(re.findall(r"\b(?:leanzoo|process|nv)_\w+", target["expr"]))
+    assert all(panel["datasource"]["uid"] == _datasource()["uid"] for panel in PANELS)
+    asked = set(re.findall(r"\b(?:leanzoo|process|nv)_\w+", " ".join(ASKED)))
     ours = {re.sub("_(bucket|sum|count)$", "", name) for name in asked if name[:3] != "nv_"}
     assert ours <= GATEWAYS_METRICS
     assert {n for n in GATEWAYS_METRICS if n.startswith("leanzoo")} <= ours
