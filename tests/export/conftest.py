@@ -6,7 +6,7 @@ import contextlib
 import importlib.util
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +16,9 @@ import pytest
 import torch
 from rich.progress import Progress
 
+from export.engines import export_engines
 from export.to_onnx import export_checkpoint
+from export.to_tensorrt import Engine
 from zoo import checkpoint, registry
 from zoo.artifact import Artifact
 from zoo.distill import Workshop, train
@@ -141,3 +143,26 @@ def exported_clicks(
         folder = tmp_path_factory.mktemp("clicks") / "onnx"
         artifacts = export_checkpoint(clicks, None, folder).artifacts
     return {artifact.model: artifact for artifact in artifacts}
+
+
+class Standing:
+    """In place of TensorRT, which builds plans on a GPU."""
+
+    __version__ = "1.0"
+
+
+@pytest.fixture
+def build(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Build engines of all graphs but vocabularies into a folder."""
+
+    def engine(module: Any, graph: Any, profile: Any, sm: int | None, *_: Any) -> Engine:
+        return Engine(sm or 89, b"ftrt" + bytes([sm or 89]), 0.5)
+
+    def build_all(artifacts: list[Artifact], out: Path, flavour: str = "plan") -> None:
+        for artifact in artifacts:
+            if artifact.kind == "onnx" and not artifact.model.endswith("-encode"):
+                export_engines(artifact, out / artifact.metrics["precision"], flavour, [89])
+
+    monkeypatch.setattr("export.engines.load_tensorrt", lambda flavour: Standing)
+    monkeypatch.setattr("export.engines.build_engine", engine)
+    return build_all

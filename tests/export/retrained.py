@@ -1,4 +1,4 @@
-"""Exports as another training would have left them, made in no time."""
+"""Exports as another training would have left them, and what publishes them for a target."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from export.repository import publish_all
+from export.targets import Target, note_of
 from zoo.artifact import Artifact
 
 
@@ -34,3 +36,14 @@ def retrained(exports: Iterable[Artifact], out: Path, letter: str) -> list[Path]
         digests[artifact.digest] = made.write(folder).digest
         folders.append(folder)
     return folders
+
+
+def publish_for(
+    artifacts: Iterable[Artifact], root: Path, target: Target, engines: Path | None = None
+) -> None:
+    """Publish them, each with a card."""
+
+    def card_of(artifact: Artifact) -> str:
+        return f"# {artifact.model}\n" + note_of(artifact, target)
+
+    publish_all([one.path for one in artifacts], root, card_of, target, engines)
