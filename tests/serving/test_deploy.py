@@ -1,7 +1,7 @@
 """The files of serving/deploy for containers: schemas, and what they promise of access.
 
-Kubernetes' are in test_deploy_kubernetes.py; Triton's command line is run in
-test_deploy_triton.py.
+Prometheus' and Grafana's are in test_deploy_measurements.py, Kubernetes' in
+test_deploy_kubernetes.py; Triton's command line is run in test_deploy_triton.py.
 """
 
 from __future__ import annotations
@@ -26,15 +26,6 @@ DOCKERFILE = DEPLOY / "gateway" / "Dockerfile"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
 OVERLAY = yaml.safe_load((DEPLOY / "compose.grafana.yaml").read_text())
-PROMETHEUS = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-BOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "leanzoo.json").read_text())
-PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
-ASKED = [target["expr"] for panel in PANELS for target in panel["targets"]]
-GATEWAYS_METRICS = {
-    *("leanzoo_requests_total", "leanzoo_request_seconds", "leanzoo_in_flight"),
-    *("leanzoo_model_ready", "leanzoo_canary_rolled_back_total", "leanzoo_triton_restarts_total"),
-    *("process_resident_memory_bytes", "process_cpu_seconds_total"),
-}
 
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
@@ -155,56 +146,6 @@ def test_keys_are_files_from_outside() -> None:
                 assert Path(value).name in service["secrets"]
 
 
-def test_prometheus_asks_services_that_are_there() -> None:
-    jobs = {job["job_name"]: job for job in PROMETHEUS["scrape_configs"]}
-    (triton,), (gateway,) = (jobs[n]["static_configs"][0]["targets"] for n in ("triton", "gateway"))
-    assert triton.startswith("triton:") and gateway == "gateway:8080"
-    assert f"--metrics-port={triton.rpartition(':')[2]}" in SERVICES["triton"]["command"][0]
-    assert SERVICES["gateway"]["environment"]["LEANZOO_GATEWAY_PORT"] == "8080"
-    key = Path(jobs["gateway"]["authorization"]["credentials_file"])
-    assert key.parts[:3] == ("/", "run", "secrets")
-    assert key.name in SERVICES["prometheus"]["secrets"]
-    for name in ("triton", "gateway"):
-        assert set(SERVICES[name]["networks"]) & set(SERVICES["prometheus"]["networks"])
-
-
-def test_promtool_accepts_the_configuration() -> None:
-    file = DEPLOY / "prometheus" / "prometheus.yml"
-    subprocess.run([tool("promtool"), "check", "config", "--syntax-only", file], check=True)
-
-
-def test_promtool_accepts_every_expression_of_the_dashboard(tmp_path: Path) -> None:
-    texts = [text.replace("$__rate_interval", "1m") for text in ASKED]
-    rules = [{"record": f"panel:{i}", "expr": text} for i, text in enumerate(texts)]
-    file = tmp_path / "rules.json"  # which is YAML too
-    file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
-    subprocess.run([tool("promtool"), "check", "rules", file], check=True)
-
-
-def test_the_dashboard_asks_for_metrics_that_are_exported() -> None:
-    assert all(panel["datasource"]["uid"] == _datasource()["uid"] for panel in PANELS)
-    asked = set(re.findall(r"\b(?:leanzoo|process|nv)_\w+", " ".join(ASKED)))
-    ours = {re.sub("_(bucket|sum|count)$", "", name) for name in asked if name[:3] != "nv_"}
-    assert ours <= GATEWAYS_METRICS
-    assert {n for n in GATEWAYS_METRICS if n.startswith("leanzoo")} <= ours
-    assert len({panel["id"] for panel in BOARD["panels"]}) == len(BOARD["panels"])
-
-
-def test_the_dashboard_is_found() -> None:
-    (provider,) = yaml.safe_load(
-        (DEPLOY / "grafana/provisioning/dashboards/leanzoo.yaml").read_text()
-    )["providers"]
-    targets = [volume.split(":")[1] for volume in SERVICES["grafana"]["volumes"]]
-    assert provider["options"]["path"] in targets
-    assert _datasource()["url"] == "http://prometheus:9090"
-
-
-def _datasource() -> dict[str, Any]:
-    file = DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yaml"
-    (source,) = yaml.safe_load(file.read_text())["datasources"]
-    return source
-
-
 def test_the_image_holds_the_gateway_alone() -> None:
     steps = instructions(DOCKERFILE)
     copied = [rest.split()[:-1] for word, rest in steps if word == "COPY" and "--from" not in rest]
@@ -222,6 +163,18 @@ def test_the_image_holds_the_gateway_alone() -> None:
     assert "**" in ignored
     (installs,) = [rest for word, rest in steps if word == "RUN" and "pip install" in rest]
     assert "--constraint constraints.txt" in installs and "'.[serve]'" in installs
+
+
+def test_the_command_starts_without_what_the_image_lacks() -> None:
+    absent = ("export", "benchmarks", "torch", "onnx", "onnxruntime", "scipy", "pandas")
+    code = f"""import sys
+sys.modules.update(dict.fromkeys({absent}))
+sys.argv = ["leanzoo", "serve", "--help"]
+from zoo.cli.app import main
+main()"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--repository" in done.stdout
 
 
 def test_the_image_runs_as_nobody_special_and_says_whether_it_lives() -> None:
