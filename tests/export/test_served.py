@@ -15,8 +15,11 @@ from export.repository import publish, publish_all
 from serving.client import Client
 from serving.errors import RequestRefused, ServingError
 from serving.local import Local
+from serving.repository import served_versions
 from serving.triton import Triton
+from tests.export.retrained import retrained
 from zoo.artifact import Artifact
+from zoo.rollout import Rollout, write_rollout
 
 ROWS = np.arange(300)
 
@@ -134,3 +137,28 @@ def test_new_version_is_loaded_with_its_steps(
     np.testing.assert_array_equal(before, after)
     with pytest.raises(ServingError, match="toy-clicks-raw.*version"):
         served.client.infer("toy-clicks-raw", strings(served.data), version="1")
+
+
+@pytest.mark.triton
+def test_what_is_rolled_out_answers_while_others_are_published(
+    exported_clicks: dict[str, Artifact], toy_ctr: ModuleType, tmp_path: Path
+) -> None:
+    root, data = tmp_path / "models", toy_ctr.Data()
+    artifacts = exported_clicks.values()
+    publish_all([one.path for one in artifacts], root, lambda _: None)
+    with Triton(root, ["toy-clicks-raw"]) as triton, Client(triton.grpc_url) as client:
+        before = client.infer("toy-clicks", ids(data), version="1")["score"]
+        for model in ("toy-clicks", "toy-clicks-raw"):
+            write_rollout(root / model, Rollout(1))
+        for letter in "bcd":
+            folders = retrained(artifacts, tmp_path / letter, letter)
+            for version in publish_all(folders, root, lambda _: None):
+                if version.model in triton.names:
+                    triton.load(version.model)
+            after = client.infer("toy-clicks", ids(data), version="1")["score"]
+            np.testing.assert_array_equal(before, after)
+        client.infer("toy-clicks", ids(data), version="4")
+        client.infer("toy-clicks-encode", {"values": data.values[ROWS]}, version="1")
+        with pytest.raises(ServingError, match="toy-clicks.*version"):
+            client.infer("toy-clicks", ids(data), version="2")
+        assert served_versions(root, "toy-clicks") == [1, 3, 4]
