@@ -8,7 +8,9 @@ from tritonclient.grpc import model_config_pb2
 
 from export.lint.rule import ADVICE, GUIDE, MEASURED, SCHEMA, SERVER, rule
 from export.lint.served import Served
+from export.targets import ANY, TARGETS, on_gpu
 from export.triton_config import BACKEND
+from zoo.artifact import Artifact, ArtifactError
 
 GPU = model_config_pb2.ModelInstanceGroup.KIND_GPU
 CPU = model_config_pb2.ModelInstanceGroup.KIND_CPU
@@ -26,6 +28,23 @@ def gpu_missing(model: Served) -> Iterator[str]:
         yield "an instance group is KIND_GPU: the machine has no GPU"
     elif model.backend == PLAN:
         yield "backend 'tensorrt' runs on GPUs alone: the machine has none"
+
+
+@rule(f"{GUIDE}/model_configuration.md#instance-groups", "publish it for the target that is meant")
+def target_differs(model: Served) -> Iterator[str]:
+    """Instances are of the kind that the latest version was published for."""
+    try:
+        latest = Artifact.load(model.versions[max(model.versions, default=0)], verify=False)
+    except (KeyError, ArtifactError):
+        return
+    target = TARGETS.get(latest.metrics.get("target", ANY.name), ANY)
+    if target.kind is None or model.ensemble:
+        return
+    wanted = GPU if on_gpu(latest, target) else CPU
+    for group in model.config.instance_group:
+        if group.kind != wanted:
+            found, expected = (group.Kind.Name(kind) for kind in (group.kind, wanted))
+            yield f"an instance group is {found}: target '{target.name}' has {expected}"
 
 
 @rule(f"{SCHEMA}; {MEASURED}", "leave execution_accelerators out", ADVICE)
@@ -100,6 +119,6 @@ def _instances(model: Served) -> int:
 
 
 RULES = (
-    *(gpu_missing, accelerator_ignored, cuda_ignored, threads_unset, threads_budget),
-    ensemble_instances,
+    *(gpu_missing, target_differs, accelerator_ignored, cuda_ignored, threads_unset),
+    *(threads_budget, ensemble_instances),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,14 @@ def plan(change: Callable[[dict[str, Any]], object]) -> Mistake:
     return Mistake(make, gpu=True)
 
 
+def for_cpus(folder: Path) -> None:
+    """Say that the model was published for CPUs, and configure a GPU."""
+    edit(folder, lambda config: text_format.Merge("instance_group { kind: KIND_GPU }", config))
+    edit(folder, lambda config: config.instance_group.pop(0))
+    artifact = Artifact.load(folder / "1", verify=False)
+    replace(artifact, metrics={**artifact.metrics, "target": "cpu"}).write(folder / "1")
+
+
 def eight_rows(folder: Path) -> None:
     """Give every tensor of the graph 8 rows."""
     model = onnx.load(folder / "1/model.onnx")
@@ -168,6 +176,7 @@ MISTAKES = {
     "warmup-file-missing": remove("warmup/x-1"),
     "warmup-file-size": write("warmup/x-1", b"123"),
     "gpu-missing": other("instance_group {", "instance_group {\n  kind: KIND_GPU"),
+    "target-differs": Mistake(for_cpus, gpu=True),
     "accelerator-ignored": more(
         'optimization { execution_accelerators { gpu_execution_accelerator { name: "tensorrt" } } }'
     ),
