@@ -11,14 +11,9 @@ from typing import Any
 import pytest
 
 pytest.importorskip("uvicorn", reason="needs the extra gateway")
-from tests.serving.page_server import Server
+from tests.serving.page_browser import CHROMIUM, QUIET, Server, ask, texts
 from tests.serving.page_stub import CITESEER, CLICKS, KEY, POWER, make_stub
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 WIDE, NARROW = {"width": 1360, "height": 900}, {"width": 400, "height": 860}
 
 pytestmark = pytest.mark.browser
@@ -73,21 +68,6 @@ def tab(browser: Any) -> Iterator[Any]:
     assert {url.split("/")[2].split(":")[0] for url in asked} == {"127.0.0.1"}
 
 
-def ask(tab: Any, url: str, model: str, verb: str = "") -> Any:
-    """Open a model, choose an endpoint, send its example; what the answer's place then holds."""
-    tab.goto(f"{url}/#model={model}")
-    tab.locator("#name", has_text=model).wait_for()
-    if verb:
-        tab.get_by_role("button", name=verb, exact=True).click()
-    tab.get_by_role("button", name="Send").click()
-    tab.locator("#meta", has_text="version").wait_for()
-    return tab.locator("#answer")
-
-
-def texts(found: Any) -> list[str]:
-    return [" ".join(text.split()) for text in found.all_inner_texts()]
-
-
 def test_models_are_listed_by_task_with_their_state(tab: Any, gateway: str) -> None:
     tab.goto(gateway)
     tab.locator("#models a").first.wait_for()
@@ -97,7 +77,7 @@ def test_models_are_listed_by_task_with_their_state(tab: Any, gateway: str) -> N
     assert entries[1] == "mlp-cora not ready"
     assert tab.locator("#facts").inner_text().split() == [
         *("state", "ready", "answers", "version", "1"),
-        *("canary", "v2", "on", "5", "%", "accuracy", "0.757"),
+        *("canary", "v2", "on", "5", "%", "accuracy", "75.7", "%"),
     ]
 
 
@@ -174,9 +154,13 @@ def test_key_is_asked_for_until_it_is_right(tab: Any, locked: str) -> None:
 
 
 def test_without_a_key_the_refusal_is_shown(tab: Any, locked: str) -> None:
+    tab.clock.install()
     tab.goto(locked)
     tab.locator("#key-dialog").wait_for()
     tab.keyboard.press("Escape")
+    with tab.expect_response("**/v1/models"):
+        tab.clock.fast_forward(6_000)
+    assert not tab.locator("#key-dialog").is_visible()
     assert "Unauthorized no key" in texts(tab.locator("#trouble .problem"))[0]
     tab.get_by_role("button", name="API key").click()
     tab.get_by_label("API key", exact=True).fill(KEY)
@@ -217,11 +201,27 @@ def test_repeat_measures_until_it_is_switched_off(tab: Any, gateway: str) -> Non
     tab.locator("#count", has_text="none yet").wait_for()
 
 
+def test_focus_stays_where_it_was(tab: Any, gateway: str) -> None:
+    tab.goto(gateway)
+    tab.locator("#models a", has_text=CLICKS).focus()
+    tab.keyboard.press("Enter")
+    tab.locator("#name", has_text=CLICKS).wait_for()
+    assert tab.evaluate("document.activeElement.textContent").startswith(CLICKS)
+    tab.get_by_role("button", name="rank").focus()
+    tab.keyboard.press("Space")
+    tab.locator("#route", has_text="/rank").wait_for()
+    assert tab.evaluate("document.activeElement.textContent") == "rank"
+    tab.get_by_role("button", name="Send").focus()
+    tab.keyboard.press("Enter")
+    tab.locator("#answer .ranked").wait_for()
+    assert tab.evaluate("document.activeElement.id") == "send"
+
+
 def test_parts_of_the_page_by_themselves(tab: Any, gateway: str) -> None:
     tab.goto(gateway)
     found = tab.evaluate((Path(__file__).parent / "page_parts.js").read_text())
     assert (found["p50"], found["p99"], found["known"]) == (50, 99, False)
-    assert found["same"] and found["widest"] <= 41
+    assert found["same"] and found["widest"] <= 40
     assert found["steps"] == [-199, 2, 202] and found["ahead"] == [None, 8, 9]
     assert found["card"][0] == "<ul><li>one more</li><li>two</li></ul>"
     assert found["card"][-1] == "<p>last <code>x</code> <em>y</em></p>"

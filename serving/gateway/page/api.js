@@ -4,6 +4,7 @@ import { byId } from "./dom.js";
 
 const STORE = "leanzoo.key";
 let asking = null; // the question for a key that is open, if one is
+let declined = false; // whether the last question was left without a key
 
 /** Move a key from the address, where it would be seen and shared, into this tab's storage. */
 export function takeKeyFromAddress() {
@@ -33,6 +34,7 @@ export function askForKey(reason) {
         const key = dialog.returnValue === "use" ? input.value.trim() : "";
         input.value = "";
         if (key) sessionStorage.setItem(STORE, key);
+        declined = key === "";
         asking = null;
         resolve(key !== "");
       },
@@ -45,6 +47,7 @@ export function askForKey(reason) {
 
 /**
  * One request and its answer; where a key is wanted the person is asked and the request repeated.
+ * Who declined is asked again when sending something, not by what the page reads on its own.
  *
  * Returns {ok, status, data, ms} with `data` the parsed answer, or the problem that there was:
  * {title, detail, status, request_id, retry_after_s}. It never throws.
@@ -54,6 +57,7 @@ export async function ask(path, body) {
     const answer = await once(path, body);
     if (answer.status !== 401) return answer;
     byId("key-button").hidden = false;
+    if (declined && body === undefined) return answer;
     const reason = hasKey() ? "The key that this tab had is not one of this gateway's." : "";
     if (!(await askForKey(reason || "It is printed by leanzoo serve, or made with leanzoo key."))) {
       return answer;

@@ -111,7 +111,7 @@ const cells = (line) =>
 
 function styleOf(sample = "") {
   if (/^[-+]?[\d.,]+(e[-+]?\d+)?$/.test(sample)) return { class: "figure" };
-  return sample.length > 60 ? { class: "prose" } : {};
+  return { class: sample.length > 60 ? "prose" : sample.length > 16 ? "phrase" : null };
 }
 
 function inline(text) {

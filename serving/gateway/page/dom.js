@@ -17,11 +17,15 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Put these in place of what an element held. */
+/** Put these in place of what an element held; the focus stays on the control of the same place. */
 export function fill(parent, ...children) {
+  const place = controls(parent).indexOf(document.activeElement);
   parent.replaceChildren(...present(children));
+  if (place >= 0) controls(parent)[place]?.focus({ preventScroll: true });
   return parent;
 }
+
+const controls = (parent) => [...parent.querySelectorAll("a, button, select, summary, [tabindex]")];
 
 const present = (children) =>
   children

@@ -35,9 +35,13 @@ export function plain(value) {
 }
 
 /** JSON in lines of at most so many letters: short parts stay whole, long lists are filled. */
-export function written(value, width = 64, indent = "") {
+export function written(value, width = 64, indent = "", before = 0) {
   const short = oneLine(value);
-  if (indent.length + short.length <= width || value === null || typeof value !== "object") {
+  if (
+    indent.length + before + short.length < width ||
+    value === null ||
+    typeof value !== "object"
+  ) {
     return short;
   }
   const inner = `${indent}  `;
@@ -45,10 +49,11 @@ export function written(value, width = 64, indent = "") {
   let body;
   if (!Array.isArray(value)) {
     body = Object.entries(value).map(
-      ([name, part]) => `${inner}${JSON.stringify(name)}: ${written(part, width, inner)}`,
+      ([name, part]) =>
+        `${inner}${JSON.stringify(name)}: ${written(part, width, inner, name.length + 4)}`,
     );
   } else if (value.every((part) => part === null || typeof part !== "object")) {
-    body = filled(value, width - inner.length).map((line) => inner + line);
+    body = filled(value, width - inner.length - 1).map((line) => inner + line);
   } else {
     body = value.map((part) => inner + written(part, width, inner));
   }

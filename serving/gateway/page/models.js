@@ -9,13 +9,15 @@ const TASKS = {
   ctr: ["Clicks", "Click prediction and ranking"],
   forecast: ["Forecasts", "Forecasting of time series"],
 };
+const SHARES = ["accuracy", "coverage80"];
 const FIGURES = {
   auc: "AUC",
   mse: "MSE",
   mae: "MAE",
   crps: "CRPS",
+  calibration: "predicted over actual",
   ece: "calibration error",
-  coverage80: "in the 80 % band",
+  coverage80: "within the 80 % band",
 };
 
 /** The models by task: [[task, models], …], known tasks first. */
@@ -91,7 +93,7 @@ export function showHead(model) {
     model.canary && ["canary", element("span", { class: "canary" }, canaryOf(model.canary))],
     ...qualityOf(model).map(([name, value]) => [
       FIGURES[name] ?? name.replaceAll("_", " "),
-      number(value),
+      SHARES.includes(name) ? percent(value) : number(value),
     ]),
   ].filter(Boolean);
   fill(

@@ -133,11 +133,11 @@ async function send() {
   state.sending = true;
   const { endpoint, model } = state;
   const body = byId("body").value;
-  byId("send").disabled = !byId("repeat").checked;
+  byId("send").setAttribute("aria-disabled", String(!byId("repeat").checked));
   byId("answer").setAttribute("aria-busy", "true");
   const answer = await ask(endpoint, body);
   state.sending = false;
-  byId("send").disabled = false;
+  byId("send").setAttribute("aria-disabled", "false");
   byId("answer").setAttribute("aria-busy", "false");
   if (endpoint === state.endpoint && model.name === state.model.name) take(endpoint, body, answer);
 }
