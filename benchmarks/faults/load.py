@@ -1,0 +1,165 @@
+"""Asks an HTTP server at scheduled times, or as fast as it answers, and judges every answer.
+
+open loop     a request is due every 1/rate seconds, whatever became of those before it; its latency
+              counts from then, so that a server that stalls is charged for all that waited
+closed loop   so many clients, each of which asks again when it is answered
+
+Connections are kept alive and taken in turns; where none is free one more is opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.faults.connection import Asked, Connection
+from benchmarks.faults.questions import Question
+
+SWEEP_S = 0.1  # between looks for requests that hang
+MOST_CONNECTIONS = 4000
+LOT = 16  # of late requests that are sent before answers are read
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to ask.
+
+    Attributes:
+        host, port: of the server.
+        questions: asked in turns.
+        rate: requests per second; 0 for a closed loop.
+        clients: of a closed loop.
+        timeout_s: after which a request counts as hanging.
+        judged: of so many answers one is compared with what is known, the others by status alone.
+    """
+
+    host: str
+    port: int
+    questions: tuple[Question, ...]
+    rate: float
+    clients: int = 0
+    timeout_s: float = 10.0
+    judged: int = 1
+
+
+class Load:
+    """Asks the questions of a plan; ``asked`` holds what became of each request.
+
+    Args:
+        plan: what to ask.
+        stop: whether to ask nothing more.
+    """
+
+    def __init__(self, plan: Plan, stop: Callable[[], bool]) -> None:
+        self.plan = plan
+        self.stop = stop
+        self.asked: list[Asked] = []
+        self._pending = 0
+        self._idle: deque[Connection] = deque()
+        self._busy: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._heads = [_head(plan.host, question) for question in plan.questions]
+
+    async def run(self) -> None:
+        """Ask until told to stop, then wait for what is still to be answered."""
+        sweep = asyncio.create_task(self._sweep())
+        if self.plan.rate:
+            await self._scheduled()
+        for _ in range(0 if self.plan.rate else self.plan.clients):
+            self._ask(time.monotonic())
+        while (self._pending or not self.stop()) and not sweep.done():
+            await asyncio.sleep(0.005)
+        sweep.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sweep
+        for connection in self._idle:
+            connection.transport.abort()
+
+    async def _scheduled(self) -> None:
+        began = time.monotonic()
+        for number in itertools.count():
+            due_s = began + number / self.plan.rate
+            ahead_s = due_s - time.monotonic()
+            if ahead_s > 0 or number % LOT == 0:
+                await asyncio.sleep(max(ahead_s, 0))
+            if self.stop():
+                return
+            self._ask(due_s)
+
+    def _ask(self, due_s: float) -> None:
+        number = len(self.asked)
+        one = Asked(number, number % len(self.plan.questions), due_s)
+        self.asked.append(one)
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.transport.is_closing():
+                self._send(connection, one)
+                return
+        if len(self._busy) + len(self._tasks) >= MOST_CONNECTIONS:
+            one.done_s, one.fault = time.monotonic(), "unsent: too many connections are busy"
+            return
+        task = asyncio.create_task(self._connect(one))
+        self._tasks.add(task)
+        self._pending += 1
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, one: Asked) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.plan.timeout_s):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self._answered, time.monotonic),
+                    self.plan.host,
+                    self.plan.port,
+                )
+        except (OSError, TimeoutError) as error:
+            one.done_s, one.fault = time.monotonic(), f"refused: {error or 'no connection in time'}"
+        else:
+            self._send(connection, one)
+        finally:
+            self._pending -= 1
+
+    def _send(self, connection: Connection, one: Asked) -> None:
+        body = self.plan.questions[one.question].body
+        self._pending += 1
+        self._busy.add(connection)
+        connection.send(
+            one, b"%b%b\r\n\r\n%b" % (self._heads[one.question], one.key.encode(), body)
+        )
+
+    def _answered(self, connection: Connection, body: bytes, fault: str) -> None:
+        one = connection.asked
+        assert one is not None
+        connection.asked = None
+        self._pending -= 1
+        self._busy.discard(connection)
+        one.fault = fault
+        if not fault and (one.status != 200 or one.number % self.plan.judged == 0):
+            question = self.plan.questions[one.question]
+            one.version, one.fault = question.fault(one.status, body)
+        if not fault and not one.closing:
+            self._idle.append(connection)
+        if not self.plan.rate and not self.stop():
+            asyncio.get_running_loop().call_soon(self._ask, time.monotonic())
+
+    async def _sweep(self) -> None:
+        """Give up on requests that hang."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            oldest_s = time.monotonic() - self.plan.timeout_s
+            for connection in [*self._busy]:
+                if connection.asked is not None and connection.asked.sent_s < oldest_s:
+                    connection.give_up(f"hung: no answer in {self.plan.timeout_s:g} s")
+
+
+def _head(host: str, question: Question) -> bytes:
+    """A request's head, up to its key."""
+    return (
+        f"POST {question.path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(question.body)}\r\nX-Request-Key: "
+    ).encode()

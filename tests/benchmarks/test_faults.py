@@ -1,0 +1,364 @@
+"""Faults: what is asked of a server, how answers are judged, and when a figure is missed.
+
+The server here is a stub that answers as a gateway would, or misbehaves in one way.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from benchmarks.conditions import Watch
+from benchmarks.faults import kill, overload, poison, rollouts, sigterm, soak
+from benchmarks.faults.connection import Asked
+from benchmarks.faults.generator import Generator, ask_for, lag_ms
+from benchmarks.faults.load import Load, Plan
+from benchmarks.faults.outcome import Figure, Outcome, outcome_dict, write_outcome
+from benchmarks.faults.questions import Question, distance, numbers_of, questions_of
+from benchmarks.faults.rollouts import Step
+from benchmarks.faults.sigterm import Stop
+from benchmarks.faults.table import faults as table_of
+from tests.serving.tiny_models import CLICKS, CODES, FORECAST, MLP, RANK, RAW
+from zoo.contract import LeanzooError
+from zoo.golden import Golden
+from zoo.rollout import Rollout
+
+ONE = Question("predict", "clicks", "/v1/ctr/clicks/predict", b"{}", ((0.25,), (0.75,)))
+
+
+class Stub(BaseHTTPRequestHandler):
+    """Answers version 1 to every request."""
+
+    protocol_version = "HTTP/1.1"
+    behaviour: Callable[[Stub, int], None]
+    count = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        Stub.count += 1
+        self.behaviour(Stub.count)
+
+    def reply(self, status: int, body: dict[str, Any], close: bool = False) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        if close:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+RIGHT = {"version": 1, "scores": [0.25]}
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., tuple[str, int]]]:
+    """Starts a stub that behaves in some way; its address."""
+    servers = []
+
+    def start(behaviour: Callable[[Stub, int], None]) -> tuple[str, int]:
+        Stub.count = 0
+        kind = type("Behaving", (Stub,), {"behaviour": behaviour})
+        server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return "127.0.0.1", server.server_address[1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def ask(address: tuple[str, int], requests: int, **options: Any) -> list[Asked]:
+    """What became of so many requests, asked in this process."""
+    import asyncio
+
+    plan = Plan(*address, (ONE,), **{"rate": 200.0, "timeout_s": 0.5, **options})
+    load = Load(plan, lambda: len(load.asked) >= requests)
+    asyncio.run(load.run())
+    return load.asked
+
+
+def test_right_answers_have_no_fault(serve: Any) -> None:
+    asked = ask(serve(lambda stub, _: stub.reply(200, RIGHT)), 20)
+    assert [one.number for one in asked] == list(range(20))
+    assert {(one.status, one.version, one.fault) for one in asked} == {(200, 1, "")}
+    assert all(one.due_s <= one.sent_s <= one.done_s for one in asked)
+    steps = np.diff([one.due_s for one in asked])
+    assert np.allclose(steps, 1 / 200.0)  # due when it is due, whatever came before
+
+
+def test_closed_loop_asks_again_when_answered(serve: Any) -> None:
+    asked = ask(serve(lambda stub, _: stub.reply(200, RIGHT)), 20, rate=0, clients=2)
+    assert len(asked) >= 20 and not any(one.fault for one in asked)
+    for before, after in zip(asked, asked[2:], strict=False):
+        assert after.sent_s >= before.sent_s
+
+
+def test_a_wrong_answer_is_called_so(serve: Any) -> None:
+    def behave(stub: Stub, count: int) -> None:
+        stub.reply(200, {"version": 1 + count % 2, "scores": [0.25]})  # what version 1 says
+
+    asked = ask(serve(behave), 10)
+    wrong = [one for one in asked if one.version == 2]
+    assert wrong and all(one.fault.startswith("wrong: ") for one in wrong)
+    assert all(not one.fault for one in asked if one.version == 1)
+
+
+def test_a_connection_that_closes_loses_its_request(serve: Any) -> None:
+    def behave(stub: Stub, count: int) -> None:
+        if count == 3:
+            stub.close_connection = True
+            stub.connection.close()
+        else:
+            stub.reply(200, RIGHT)
+
+    faults = [one.fault for one in ask(serve(behave), 10) if one.fault]
+    assert len(faults) == 1 and faults[0].startswith("lost: ")
+
+
+def test_a_request_that_hangs_is_given_up(serve: Any) -> None:
+    def behave(stub: Stub, count: int) -> None:
+        if count == 2:
+            time.sleep(1.5)
+        stub.reply(200, RIGHT)
+
+    faults = [one.fault for one in ask(serve(behave), 10) if one.fault]
+    assert faults == ["hung: no answer in 0.5 s"]
+
+
+def test_nothing_that_listens_refuses(serve: Any) -> None:
+    asked = ask(("127.0.0.1", 1), 3)
+    assert all(one.fault.startswith("refused: ") and not one.sent_s for one in asked)
+
+
+def test_an_announced_close_is_seen(serve: Any) -> None:
+    asked = ask(serve(lambda stub, count: stub.reply(200, RIGHT, count % 2 == 0)), 10)
+    assert sum(one.closing for one in asked) == 5 and not any(one.fault for one in asked)
+
+
+def test_the_generator_asks_from_a_process_of_its_own(serve: Any) -> None:
+    plan = Plan(*serve(lambda stub, _: stub.reply(200, RIGHT)), (ONE,), 100.0)
+    generator = ask_for(plan, 0.3)
+    assert generator.asked and not any(one.fault for one in generator.asked)
+    assert generator.cpu_s > 0 and lag_ms(generator.asked, 0.5) >= 0
+
+
+def test_a_generator_that_dies_is_an_error(serve: Any) -> None:
+    generator = Generator(Plan(*serve(lambda stub, _: stub.reply(200, RIGHT)), (ONE,), 10.0))
+    generator.__enter__()
+    generator._process.kill()
+    with pytest.raises(LeanzooError, match="the load generator died"):
+        generator.__exit__(None, None, None)
+
+
+def test_a_fault_of_the_body_is_said() -> None:
+    assert ONE.fault(503, b"busy") == (0, "503: busy")
+    assert ONE.fault(200, b'{"version": 3, "scores": [0.25]}') == (3, "")
+    assert ONE.fault(200, b'{"version": 4, "scores": [0.75]}') == (4, "")
+    for body in (b"{", b"[]", b'{"version": 1}', b'{"version": null, "scores": []}', b"3"):
+        version, fault = ONE.fault(200, body)
+        assert version == 0 and fault.startswith("wrong: no answer")
+    assert ONE.fault(200, b'{"version": 1, "scores": []}')[1].startswith("wrong: 0 numbers")
+
+
+def test_probabilities_are_compared_by_label() -> None:
+    rows = [{"label": "b", "probability": 0.75}, {"label": "a", "probability": 0.25}]
+    assert numbers_of("classify", {"rows": [rows]}) == (0.25, 0.75)
+    assert numbers_of("forecast", {"quantiles": [[[1, 2], [3, 4]]]}) == (1, 2, 3, 4)
+    assert distance((1e6,), (1e6 + 50,)) == pytest.approx(0.5, rel=0.01)
+
+
+def test_questions_are_made_of_golden_rows(tmp_path: Path) -> None:
+    for model in (MLP, CODES, CLICKS, RAW, FORECAST):
+        model.publish(tmp_path)
+    found = {question.path: question for question in questions_of(tmp_path)}
+    assert sorted(found) == [
+        "/v1/ctr/clicks/predict",
+        "/v1/forecast/forecast-tiny",
+        "/v1/graph/mlp-tiny/classify",
+    ]
+    body = json.loads(found["/v1/graph/mlp-tiny/classify"].body)
+    golden = Golden.load(tmp_path / "mlp-tiny" / "1", MLP.signature)
+    assert body["features"] == golden.inputs["x"].tolist() and body["top"] == 3
+    assert np.allclose(
+        np.reshape(found["/v1/graph/mlp-tiny/classify"].answers[0], (2, 3)),
+        golden.outputs["probabilities"],
+    )
+    with pytest.raises(LeanzooError, match="no model that the gateway offers"):
+        questions_of_codes(tmp_path / "codes")
+
+
+def questions_of_codes(root: Path) -> None:
+    CODES.publish(root)
+    questions_of(root)
+
+
+def test_versions_that_answer_alike_are_refused(tmp_path: Path) -> None:
+    MLP.publish(tmp_path)
+    MLP.publish(tmp_path, version=2)
+    with pytest.raises(LeanzooError, match="two versions of mlp-tiny answer alike"):
+        questions_of(tmp_path)
+
+
+def test_ranking_is_asked_for(tmp_path: Path) -> None:
+    RANK.publish(tmp_path)
+    question = questions_of(tmp_path)[0]
+    assert question.kind == "rank" and set(json.loads(question.body)) == {"request", "candidates"}
+
+
+def done(number: int, at: float, status: int = 200, took: float = 0.1, **more: Any) -> Asked:
+    return Asked(number, 0, at, at, at + took, status, **more)
+
+
+def missed(figures: tuple[Figure, ...]) -> list[str]:
+    return [figure.name for figure in figures if not figure.met]
+
+
+def test_figures_of_a_kill() -> None:
+    asked = [done(0, 1), done(1, 2, 503, fault="503: gone")]
+    assert missed(kill.figures([4.0], asked)) == []
+    assert missed(kill.figures([4.0, 10.5], asked)) == ["ready again, s"]
+    assert missed(kill.figures([float("inf")], asked)) == ["ready again, s"]
+    late = [*asked, done(2, 3, 504, 2.9, fault="504: late")]
+    assert missed(kill.figures([4.0], late)) == ["neither right nor 503", "slowest answer, s"]
+    wrong = [*asked, done(2, 3, fault="wrong: 7 tolerances from version 1")]
+    assert missed(kill.figures([4.0], wrong)) == ["wrong answers", "neither right nor 503"]
+
+
+def test_figures_of_an_overload() -> None:
+    mib = [{"gateway": 100.0}] * 30
+    asked = [done(n, n / 100) for n in range(900)] + [done(900, 9, 503, fault="503: busy")]
+    assert missed(overload.figures(asked, 10, 100, mib)) == []
+    assert missed(overload.figures(asked, 10, 120, mib)) == ["goodput over capacity"]
+    late = [done(n, n / 100, took=2.5) for n in range(900)]
+    assert missed(overload.figures(late, 10, 100, mib)) == [
+        "goodput over capacity",
+        "accepted p99, s",
+    ]
+    growing = [{"gateway": 100.0 + n} for n in range(30)]
+    assert missed(overload.figures(asked, 10, 100, growing)) == ["growth of gateway"]
+    lost = [*asked, done(901, 9, 0, fault="lost: the connection closed")]
+    assert missed(overload.figures(lost, 10, 100, mib)) == ["lost or hanging"]
+
+
+def test_figures_of_a_soak() -> None:
+    asked = [done(n, n / 50) for n in range(500)]
+    flat = [{"gateway": 100.0, "triton": 50.0}] * 40
+    assert missed(soak.figures(asked, flat, 10)) == []
+    growing = [{"gateway": 100.0, "triton": 50.0 + n / 20} for n in range(40)]
+    assert missed(soak.figures(asked, growing, 10)) == ["growth of triton"]
+    failed = [*asked[1:], done(500, 1, 500, fault="500: oh")]
+    assert missed(soak.figures(failed, flat, 10)) == ["errors"]
+    assert missed(soak.figures(asked[:100], flat, 10)) == ["right answers"]
+
+
+def test_figures_of_a_stop() -> None:
+    def stop(*more: Asked, unready: float = 5.1, code: int = 0) -> list[Stop]:
+        asked = [done(0, 4), done(1, 5.05), done(2, 5.5, closing=True), *more]
+        return [Stop(asked, 5.0, unready, 6.0, 7.0, code)]
+
+    assert missed(sigterm.figures(stop())) == []
+    lost = done(3, 5.9, 0, fault="lost: the connection closed")
+    assert missed(sigterm.figures(stop(lost))) == ["taken requests lost"]
+    late = done(3, 6.1, 0, fault="lost: the connection closed")
+    assert missed(sigterm.figures(stop(late))) == []
+    failed = done(3, 4.99, 503, fault="503: draining")
+    assert missed(sigterm.figures(stop(failed))) == ["requests in flight not answered rightly"]
+    alive = done(3, 5.5)
+    assert missed(sigterm.figures(stop(alive))) == [
+        "answers after readiness failed that keep alive"
+    ]
+    assert missed(sigterm.figures(stop(code=1))) == ["other exit codes than 0"]
+    assert missed(sigterm.figures(stop(unready=float("inf")))) == [
+        "stops at which readiness did not fail first"
+    ]
+
+
+def test_a_rollout_in_effect_says_which_version_answers() -> None:
+    rollout = Rollout(1, 2, 0.2)
+    step = Step("canary", "clicks", rollout, 0.1, 1.0, 2.0)
+    expected = [2 if rollout.is_canary(f"key-{n}") else 1 for n in range(50)]
+    assert set(expected) == {1, 2}
+    asked = [done(n, 1.5, version=expected[n]) for n in range(50)]
+    assert missed(rollouts.figures(asked, [step], [ONE])) == []
+    other = [*asked[:-1], done(49, 1.5, version=3 - expected[49])]
+    assert missed(rollouts.figures(other, [step], [ONE])) == [
+        "answers of another version than the rollout's"
+    ]
+    outside = [*asked, done(50, 1.95, version=3)]  # answered when the next step had begun
+    assert missed(rollouts.figures(outside, [step], [ONE])) == []
+    never = Step("publish", "clicks", Rollout(3), float("inf"), 3.0, 4.0)
+    assert missed(rollouts.figures(asked, [step, never], [ONE])) == [
+        "slowest step to take effect, s"
+    ]
+    nothing_held = [done(n, 5.0, version=1) for n in range(50)]
+    assert missed(rollouts.figures(nothing_held, [step], [ONE])) == [
+        "answers held against a rollout"
+    ]
+
+
+def test_the_pill_is_forced_as_if_published(repository_with_batching: Path) -> None:
+    folder = repository_with_batching / "mlp-tiny"
+    poison.force(folder)
+    text = (folder / "config.pbtxt").read_text()
+    config = text_format.Parse(text, model_config_pb2.ModelConfig())
+    batching = config.dynamic_batching
+    assert 0 < batching.default_queue_policy.default_timeout_microseconds < 500_000
+    assert batching.max_queue_delay_microseconds > 0
+    from serving.local import Local
+
+    with Local(repository_with_batching) as local:  # which holds the file against the manifest
+        assert local.signature("mlp-tiny") == MLP.signature
+
+
+@pytest.fixture
+def repository_with_batching(tmp_path: Path) -> Path:
+    """One model whose manifest knows the files beside its version."""
+    from dataclasses import replace
+
+    from zoo.artifact import Artifact, sha256_file
+
+    artifact = Artifact.load(MLP.publish(tmp_path))
+    config = tmp_path / "mlp-tiny" / "config.pbtxt"
+    shared = {"shared": {"config.pbtxt": sha256_file(config)}}
+    replace(artifact, metrics=shared).write(artifact.path)
+    return tmp_path
+
+
+def test_outcomes_are_kept_beside_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "faults.json"
+    for name, value in (("soak", 1.0), ("kill", 12.0), ("soak", 3.0)):
+        outcome = Outcome((Figure("ready again, s", value, most=10),), {"rate_per_s": 50})
+        write_outcome(file, name, outcome_dict(outcome, Watch(threads=1)))
+    found = json.loads(file.read_text())
+    assert {name: one["figures"][0]["value"] for name, one in found.items()} == {
+        "kill": 12.0,
+        "soak": 3.0,
+    }
+    assert not found["kill"]["figures"][0]["met"] and found["soak"]["git_sha"]
+    assert table_of(found).splitlines()[2:] == [
+        "| kill −9 of Triton | ready again, s | 12 | ≤ 10 | **no** |",
+        "| soak | ready again, s | 3 | ≤ 10 | yes |",
+    ]
+    assert table_of({}) == ""
+
+
+def test_what_is_no_number_meets_nothing() -> None:
+    assert not Figure("p99, s", float("nan"), most=2).met
+    assert not Figure("p99, s", float("nan"), least=2).met
