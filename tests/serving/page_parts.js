@@ -10,7 +10,7 @@ async () => {
   const columns = columnsOf({ history: Array(300).fill(7), median: [8, 9], bands: [] });
   const card = cardOf("* one\n  more\n2. two\n\n| a \\| b | `c` |\n\nlast `x` *y*", "");
   return {
-    p50: quantile(values, 0.5),
+    p50: quantile([9, 7, 1, 3, 5], 0.5),
     p99: quantile(values, 0.99),
     known: Number.isFinite(quantile([], 0.5)),
     same: JSON.stringify(JSON.parse(text)) === JSON.stringify(body),

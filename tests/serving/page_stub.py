@@ -52,7 +52,7 @@ A small `mlp`, distilled from `gcn-citeseer` (a gcn) with ffg2m.
 ## Limits
 
 It knows only the classes in `labels.txt`,
-and [says so](javascript:window.pwned=1); more [here](https://example.org/card).
+and [says so](javascript://x%0Awindow.pwned=1); more [here](https://example.org/card).
 
 ```bash
 leanzoo train {name}
@@ -229,7 +229,10 @@ def add_reading(app: FastAPI) -> None:
     @app.get("/v1/models/{name}")
     def model(name: str) -> dict[str, Any]:
         state = MODELS[name]
-        forms = {"dense": {"triton_model": name, "max_batch": 1024, **TENSORS}}
+        forms = {
+            form: {"triton_model": name, "max_batch": rows, **TENSORS}
+            for form, rows in (("dense", 1024), ("rank", 0))
+        }
         examples = {path: EXAMPLES[kind_of(path)] for path in state["endpoints"]}
         said = {"card": CARD.format(name=name), "metrics": {"accuracy": 0.757}, "recipe": {}}
         return {"name": name, **state, **said, "forms": forms, "examples": examples}

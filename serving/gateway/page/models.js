@@ -1,7 +1,7 @@
 // What is served: the list of models, and the head and signature of the one that is looked at.
 
 import { byId, element, fill } from "./dom.js";
-import { number, percent, plain } from "./figures.js";
+import { count, number, percent, plain } from "./figures.js";
 import { leadOf, statedFigures } from "./card.js";
 
 const TASKS = {
@@ -140,7 +140,16 @@ function formOf(name, { triton_model: served, max_batch: rows, inputs, outputs }
   return element(
     "section",
     {},
-    element("h3", {}, name, element("small", {}, `${plain(served)}, at most ${plain(rows)} rows`)),
+    element(
+      "h3",
+      {},
+      name,
+      element(
+        "small",
+        {},
+        `${plain(served)}, ${rows ? `at most ${count(rows, "row")}` : "one request at a time"}`,
+      ),
+    ),
     element(
       "div",
       { class: "scroll", tabindex: "0" },
@@ -148,22 +157,26 @@ function formOf(name, { triton_model: served, max_batch: rows, inputs, outputs }
         "table",
         {},
         element("thead", {}, element("tr", {}, head)),
-        element("tbody", {}, body.map(tensorRow)),
+        element("tbody", {}, body.map(tensorRow(rows > 0))),
       ),
     ),
   );
 }
 
-function tensorRow([{ name, dtype, shape, doc }, way]) {
-  const cells = [
-    element("code", {}, plain(name)),
-    plain(dtype),
-    `(batch${(shape ?? []).map((size) => `, ${size}`).join("")})`,
-    plain(doc),
-  ];
-  return element(
-    "tr",
-    { class: way },
-    cells.map((cell, column) => element("td", column === 3 ? { class: "prose" } : {}, cell)),
-  );
-}
+const tensorRow =
+  (batched) =>
+  ([{ name, dtype, shape, doc }, way]) => {
+    const cells = [
+      element("code", {}, plain(name)),
+      plain(dtype),
+      `(${[...(batched ? ["batch"] : []), ...(shape ?? [])].join(", ")})`,
+      plain(doc),
+    ];
+    return element(
+      "tr",
+      { class: way },
+      cells.map((cell, column) =>
+        element("td", { class: column === 3 ? "prose" : column === 2 ? "shape" : null }, cell),
+      ),
+    );
+  };

@@ -21,6 +21,7 @@ const state = {
   sending: false,
   shown: null, // {endpoint, request, answer}
   listed: "",
+  trouble: "",
 };
 
 const wanted = () => new URLSearchParams(location.hash.slice(1)).get("model");
@@ -29,16 +30,25 @@ async function refresh() {
   const [answer, readiness] = await Promise.all([ask("/v1/models"), ask("/readyz")]);
   showReadiness(readiness);
   if (!answer.ok) {
-    showProblem(byId("trouble"), answer.data);
+    state.listed = ""; // read anew once it answers again
+    trouble(answer.data);
     return;
   }
-  fill(byId("trouble"));
   byId("key-button").hidden &&= !hasKey();
   const listed = JSON.stringify([answer.data.models, wanted()]);
   if (listed === state.listed) return;
   state.listed = listed;
   state.models = answer.data.models;
   await choose();
+}
+
+/** What stands above everything; the same trouble again is not announced again. */
+function trouble(problem) {
+  const said = problem ? `${problem.title} ${problem.detail}` : "";
+  if (said === state.trouble) return;
+  state.trouble = said;
+  if (problem) showProblem(byId("trouble"), problem);
+  else fill(byId("trouble"));
 }
 
 function showReadiness({ ok, status }) {
@@ -52,7 +62,7 @@ async function choose() {
   const name = names.includes(wanted()) ? wanted() : names[0];
   showModels(state.models, name);
   if (!name) {
-    showProblem(byId("trouble"), {
+    trouble({
       title: "No model is served",
       detail: "leanzoo publish puts one into the repository.",
     });
@@ -60,8 +70,9 @@ async function choose() {
   }
   const answer = await ask(`/v1/models/${encodeURIComponent(name)}`);
   if ((wanted() ?? name) !== name && names.includes(wanted())) return; // another was chosen meanwhile
-  if (!answer.ok) showProblem(byId("trouble"), answer.data);
-  else showModel(answer.data);
+  if (answer.ok) showModel(answer.data);
+  else state.listed = "";
+  trouble(answer.ok ? null : answer.data);
 }
 
 function showModel(model) {
