@@ -46,13 +46,15 @@ def _kind(folder: Path) -> str:
     return groups[0].Kind.Name(groups[0].kind) if groups else ""
 
 
-def test_the_usual_target_runs_anywhere(leanzoo: Leanzoo, clicks: Published) -> None:
-    said = leanzoo(
-        *("publish", RECIPE, "--repository", clicks.repository, "--runs", clicks.runs, "--json")
-    ).json
-    assert said["target"] == "any" and not any(one["changed"] for one in said["published"])
-    assert _kind(clicks.repository / RECIPE) == "KIND_AUTO"
-    assert Artifact.load(clicks.repository / RECIPE / "1").metrics["target"] == "any"
+def test_the_usual_target_runs_anywhere(
+    leanzoo: Leanzoo, clicks: Published, tmp_path: Path
+) -> None:
+    call = ("publish", RECIPE, "--repository", tmp_path, "--runs", clicks.runs, "--json")
+    said = leanzoo(*call).json
+    assert said["target"] == "any" and all(one["changed"] for one in said["published"])
+    assert not any(one["changed"] for one in leanzoo(*call, "--target", "any").json["published"])
+    assert _kind(tmp_path / RECIPE) == "KIND_AUTO"
+    assert Artifact.load(tmp_path / RECIPE / "1").metrics["target"] == "any"
 
 
 @pytest.mark.parametrize(

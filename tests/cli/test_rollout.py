@@ -31,9 +31,9 @@ def exports(clicks: Published) -> list[Artifact]:
 def twice(clicks: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with two trainings of one model; to be left as it is."""
     root = tmp_path_factory.mktemp("twice")
-    shutil.copytree(clicks.repository, root / "models")
-    folders = retrained(exports(clicks), root / "b", "b")
-    publish_all(folders, root / "models", lambda _: None)
+    for letter in "ab":
+        folders = retrained(exports(clicks), root / letter, letter)
+        publish_all(folders, root / "models", lambda _: None)
     return root / "models"
 
 
