@@ -38,7 +38,7 @@ from export.targets import ANY, Target, config_for
 from export.triton_config import CONFIG_FILE, ENSEMBLE, read_config
 from export.verify import verify
 from zoo.artifact import Artifact, ArtifactError
-from zoo.kept import versions_of
+from zoo.kept import changing, versions_of
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,11 @@ def publish(
     asked = published_steps(artifact, repository)
     verify(folder, asked)
     steps = tuple(one.step for one in asked)
-    config = config_for(artifact, steps, target, plans.files if plans else None)
-    if not steps:
-        keep_versions(config, artifact, repository, plans.names if plans else ())
     goal = repository / artifact.model
-    with _scratch(repository, artifact.model) as scratch:
+    with _scratch(repository, artifact.model) as scratch, changing(repository):
+        config = config_for(artifact, steps, target, plans.files if plans else None)
+        if not steps:
+            keep_versions(config, artifact, repository, plans.names if plans else ())
         latest = max(versions_of(goal), default=0)
         staged = scratch / artifact.model
         what = Staged(artifact, steps, config, target, plans, card)

@@ -7,7 +7,10 @@ of its versions share one configuration; an older one is answered by asking its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +73,34 @@ def kept_versions(repository: Path, model: str, new: int) -> list[int]:
         for number in versions_of(ensemble)[-1:]:
             kept |= _pinned(ensemble / str(number), model)
     return [number for number in numbers if number in kept]
+
+
+@contextlib.contextmanager
+def changing(repository: Path) -> Iterator[None]:
+    """Nobody else publishes into a repository, or rolls out in it, while the block runs.
+
+    Publishing reads what is rolled out, and rolling out reads what is served: either waits for
+    the other.
+
+    Raises:
+        ArtifactError: the folder is not there, or its file system has no locks.
+    """
+    try:
+        folder = os.open(repository, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(folder)
+            raise
+    except OSError as error:
+        raise ArtifactError(
+            f"{repository} cannot be locked ({error.strerror or error}): expected a folder on a "
+            "file system with locks; choose another"
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(folder)  # which unlocks it
 
 
 def _folders(repository: Path) -> list[Path]:

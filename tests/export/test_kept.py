@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from export.triton_config import config_of, read_config, to_text
 from export.verify import verify_all
 from tests.export.retrained import retrained
 from zoo.artifact import Artifact, ArtifactError
-from zoo.kept import asked_versions, kept_versions, versions_of
+from zoo.kept import asked_versions, changing, kept_versions, versions_of
 from zoo.rollout import Rollout, write_rollout
 
 NET, RAW, ENCODE = "toy-clicks", "toy-clicks-raw", "toy-clicks-encode"
@@ -169,3 +170,22 @@ def test_an_ensemble_is_rolled_out_where_its_steps_are_served(train: Train, root
     write_rollout(root / RAW, Rollout(1))  # its net is not loaded any more
     found = lint_repository(root, Machine(2, False))
     assert [one.message for one in found[RAW]] == ["rollout.json names version 1: served are 2, 3"]
+
+
+def test_publishing_waits_while_something_is_rolled_out(
+    exported: dict[str, Artifact], root: Path
+) -> None:
+    publish(exported["mlp-toy"].path, root)
+    with ThreadPoolExecutor(1) as pool:
+        with changing(root):
+            waiting = pool.submit(publish, exported["mlp-toy"].path, root, "another")
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=1.5)
+            assert versions_of(root / "mlp-toy") == [1]
+        assert waiting.result(timeout=60).version == 2
+
+
+def test_what_is_no_folder_is_not_locked(tmp_path: Path) -> None:
+    message = r"gone cannot be locked \(No such file"
+    with pytest.raises(ArtifactError, match=message), changing(tmp_path / "gone"):
+        pass

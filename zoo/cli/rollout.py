@@ -43,7 +43,6 @@ def rollout(
     """
     from zoo.cli.rollouts import find_forms, roll
 
-    forms = find_forms(repository, model)
     fraction = _fraction(canary)
     if canary_version is not None and not fraction:
         hint = "it names the version that --canary puts on trial: give its share too, as 5%"
@@ -53,7 +52,8 @@ def rollout(
         hint = "'latest' ends a trial: name a version, or leave --canary out"
         raise typer.BadParameter(hint, param_hint="--to")
     if to is not None or fraction is not None:
-        roll(forms, version, fraction, canary_version)
+        roll(repository, model, version, fraction, canary_version)
+    forms = find_forms(repository, model)
     rows = [_row(form.model, form.served, form.rollout) for form in forms]
     if json:
         return emit({"model": model, "rollouts": rows})

@@ -21,6 +21,7 @@ from serving.repository import (
     served_versions,
 )
 from zoo.artifact import Artifact, ArtifactError
+from zoo.kept import changing
 from zoo.rollout import Rollout, read_rollout, write_rollout
 
 ENCODE = "encode"  # what the form of a vocabulary ends in
@@ -101,12 +102,13 @@ def find_forms(root: Path, model: str) -> list[Form]:
 
 
 def roll(
-    forms: Sequence[Form], version: int | None, fraction: float | None, trial: int | None
+    root: Path, model: str, version: int | None, fraction: float | None, trial: int | None
 ) -> None:
     """Set the rollout of every form, or of none.
 
     Args:
-        forms: the model itself first.
+        root: the repository.
+        model: without a form.
         version: of the model that answers; None for the latest, or with a trial for the one
             that answered before it.
         fraction: of the request keys that a version on trial answers; None for no trial.
@@ -117,14 +119,18 @@ def roll(
             form has none of the same training; nothing is set.
         ArtifactError: a file cannot be read or written; nothing is set.
     """
-    base = forms[0]
-    wanted = Rollout(version) if fraction is None else _trial(base, version, fraction, trial)
-    if wanted == Rollout():
-        for form in forms:
-            form.load(form.latest)
-        return _write(dict.fromkeys(forms, wanted))
-    mapped = {number: _matching(forms, number) for number in wanted.versions}
-    return _write({form: _of_form(form, wanted, mapped) for form in forms})
+    model_folder(root, model)
+    with changing(root):
+        forms = find_forms(root, model)
+        wanted = Rollout(version)
+        if fraction is not None:
+            wanted = _trial(forms[0], version, fraction, trial)
+        if wanted == Rollout():
+            for form in forms:
+                form.load(form.latest)
+            return _write(dict.fromkeys(forms, wanted))
+        mapped = {number: _matching(forms, number) for number in wanted.versions}
+        return _write({form: _of_form(form, wanted, mapped) for form in forms})
 
 
 def _trial(base: Form, version: int | None, fraction: float, trial: int | None) -> Rollout:
