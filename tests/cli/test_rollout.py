@@ -113,6 +113,19 @@ def test_what_is_rolled_out_stays_served(
     assert rolling.rows("--to", "latest")[RECIPE]["version"] == 4
 
 
+def test_of_one_training_published_again_the_forms_published_together_answer(
+    leanzoo: Leanzoo, clicks: Published, tmp_path: Path
+) -> None:
+    root = tmp_path / "models"
+    folders = [one.path for one in exports(clicks)]
+    for card in ("one", "two", "three"):
+        publish_all(folders, root, lambda _, card=card: card)  # type: ignore[misc]
+        if card == "one":
+            assert Rolling(leanzoo, root).rows("--to", 1)[RECIPE]["version"] == 1
+    rows = Rolling(leanzoo, root).rows("--canary", "5%")
+    assert {(row["version"], row["canary"]) for row in rows.values()} == {(1, 3)}
+
+
 def test_in_words(leanzoo: Leanzoo, root: Path) -> None:
     outcome = leanzoo("rollout", RECIPE, "--repository", root, "--canary", "2.5%")
     first, *rest = outcome.out.splitlines()

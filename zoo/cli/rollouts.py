@@ -163,8 +163,11 @@ def _matching(forms: Sequence[Form], version: int) -> dict[str, int]:
                 f"'{form.model}' has no served version of the training of version {version} of "
                 f"'{base.model}': publish both again"
             )
-        ranked = {number: _rank(one, wanted, found) for number, one in alike.items()}
-        found[form.model] = max(ranked, key=lambda number: (ranked[number], number))
+        ranked = {  # of one training published again: what was published together
+            number: (*_rank(one, wanted, found), number == version, number)
+            for number, one in alike.items()
+        }
+        found[form.model] = max(ranked, key=lambda number: ranked[number])
         form.load(found[form.model])
     return found
 
