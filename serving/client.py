@@ -1,13 +1,21 @@
-"""Asks models of a Triton server over gRPC.
+"""Asks models of a Triton server over gRPC; and one door to whatever answers at an address.
 
 Needs nothing but the server's address: a published ``config.pbtxt`` carries the model's
 signature, and requests are checked against it before they are sent.
+
+address                                    threads: ``connect``   coroutines: ``connect_async``
+host:port, grpc://host:port    a Triton    Client                 triton_aio.AsyncClient
+http://host:port, https://…    a gateway   http_client.           http_aio.
+                                           GatewayClient          AsyncGatewayClient
+
+All have the same methods, with the same results and errors. A request is sent again only where no
+connection could be made, so that nothing was sent before; never after an error in reading.
 """
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from tritonclient.grpc import InferenceServerClient
@@ -15,10 +23,66 @@ from tritonclient.utils import InferenceServerException
 
 from serving.dialogue import hold
 from serving.endpoint import Arrays, Labels
+from serving.errors import RequestRefused
 from serving.forecasts import Forecast, History
 from serving.records import Record, Records
 from serving.triton_calls import CHANNEL, RETRIES, Call, TritonCalls
 from zoo.contract import Signature
+
+if TYPE_CHECKING:
+    from serving.http_aio import AsyncGatewayClient
+    from serving.http_client import GatewayClient
+    from serving.triton_aio import AsyncClient
+
+TIMEOUT_S = 10.0
+
+
+def connect(
+    url: str, key: str | None = None, timeout_s: float = TIMEOUT_S
+) -> Client | GatewayClient:
+    """A client of the Triton server or the gateway at an address.
+
+    Args:
+        key: an API key of the gateway.
+
+    Raises:
+        RequestRefused: an address of neither, or a key for Triton.
+    """
+    address = _grpc_address(url, key)
+    if address:
+        return Client(address, timeout_s)
+    from serving.http_client import GatewayClient
+
+    return GatewayClient(url, key, timeout_s)
+
+
+def connect_async(
+    url: str, key: str | None = None, timeout_s: float = TIMEOUT_S
+) -> AsyncClient | AsyncGatewayClient:
+    """``connect`` for coroutines."""
+    address = _grpc_address(url, key)
+    if address:
+        from serving.triton_aio import AsyncClient
+
+        return AsyncClient(address, timeout_s)
+    from serving.http_aio import AsyncGatewayClient
+
+    return AsyncGatewayClient(url, key, timeout_s)
+
+
+def _grpc_address(url: str, key: str | None) -> str:
+    """Host and port of a Triton server; empty for a gateway's address."""
+    if url.startswith(("http://", "https://")):
+        return ""
+    address = url.removeprefix("grpc://")
+    if "://" in address or not address:
+        raise RequestRefused(
+            f"url '{url}': expected host:port of a Triton server's gRPC, or http://host:port of a "
+            "gateway"
+        )
+    if key is not None:
+        raise RequestRefused(f"{url} is a Triton server, which takes no key: leave out the key")
+    return address
 
 
 class Client:
@@ -29,7 +93,7 @@ class Client:
         retries: while no connection can be made, in that time; nothing was sent then.
     """
 
-    def __init__(self, url: str, timeout_s: float = 10.0, retries: int = RETRIES) -> None:
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, retries: int = RETRIES) -> None:
         self.url = url
         self.timeout_s = timeout_s
         self._triton = InferenceServerClient(url, channel_args=CHANNEL)

@@ -4,8 +4,9 @@ ServingError               the server answered with a failure of its own
 ├── ServerMissing          no tritonserver can be found or fetched
 ├── ServerFailed           tritonserver did not start, or a model failed its canary
 │   └── PortInUse          a port it was told to use is taken
-├── ServerUnreachable      nothing answers at the address
-├── ServerBusy             the model's queue is full
+├── ServerUnreachable      nothing answers at the address, or the gateway has lost its server
+├── ServerBusy             the model's queue is full, or the gateway refuses more requests
+├── AccessRefused          the gateway wants a key, or does not let it ask this model
 ├── DeadlineExceeded       no answer in time
 ├── ModelUnknown           no such model or version
 ├── ModelUnavailable       it exists, but is half-written, changed or not loaded
@@ -18,7 +19,13 @@ from zoo.contract import LeanzooError
 
 
 class ServingError(LeanzooError):
-    """A failure of serving."""
+    """A failure of serving.
+
+    Attributes:
+        retry_after_s: how long the server wants to be left alone; None where it said nothing.
+    """
+
+    retry_after_s: float | None = None
 
 
 class ServerMissing(ServingError):
@@ -38,7 +45,11 @@ class ServerUnreachable(ServingError):
 
 
 class ServerBusy(ServingError):
-    """The model's queue is full."""
+    """More requests than are taken; this one was refused before it reached a model."""
+
+
+class AccessRefused(ServingError):
+    """No key, a wrong one, or one that may not ask this."""
 
 
 class DeadlineExceeded(ServingError):
