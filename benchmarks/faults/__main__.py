@@ -69,7 +69,8 @@ def _print(name: str, found: dict[str, Any]) -> None:
             if figure[key] is not None
         ]
         met = "met" if figure["met"] else "MISSED"
-        print(f"{name}: {figure['name']}: {figure['value']:g} ({', '.join(bounds)}) {met}")
+        value = "–" if figure["value"] is None else f"{figure['value']:g}"
+        print(f"{name}: {figure['name']}: {value} ({', '.join(bounds)}) {met}")
     for fault in found["counts"].get("faults", ()):
         print(f"{name}:   {fault}")
 

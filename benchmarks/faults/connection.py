@@ -54,12 +54,17 @@ class Connection(asyncio.Protocol):
     Args:
         answered: is told what came of each.
         clock: of the times that are written down.
+
+    Attributes:
+        asked: what it carries now.
+        answered_s: when it last carried an answer.
     """
 
     transport: asyncio.Transport
 
     def __init__(self, answered: Answered, clock: Callable[[], float]) -> None:
         self.asked: Asked | None = None
+        self.answered_s = 0.0
         self._answered = answered
         self._clock = clock
         self._body: list[bytes] = []
@@ -111,5 +116,5 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, body: bytes, fault: str) -> None:
         if self.asked is not None:
-            self.asked.done_s = self._clock()
+            self.asked.done_s = self.answered_s = self._clock()
             self._answered(self, body, fault)

@@ -173,11 +173,12 @@ def readiness(running: Gateway) -> Sampler:
 
 
 def memory(running: Gateway, every_s: float) -> Sampler:
-    """Samples resident MiB by part."""
+    """Samples resident MiB by part; a gateway that answers in process has one alone."""
 
     def weigh() -> dict[str, float]:
-        weights = dict.fromkeys(("gateway", "triton"), 0.0)
+        weights: dict[str, float] = {}
         for part, processes in running.processes().items():
+            weights |= {part: 0.0} if processes else {}
             for process in processes:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     weights[part] += process.memory_info().rss / 2**20

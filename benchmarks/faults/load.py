@@ -22,6 +22,7 @@ from benchmarks.faults.questions import Question
 
 SWEEP_S = 0.1  # between looks for requests that hang
 MOST_CONNECTIONS = 4000
+MOST_IDLE_S = 2.0  # of a connection: a server that closes one may do so as a request arrives
 LOT = 16  # of late requests that are sent before answers are read
 
 
@@ -148,13 +149,16 @@ class Load:
             asyncio.get_running_loop().call_soon(self._ask, time.monotonic())
 
     async def _sweep(self) -> None:
-        """Give up on requests that hang."""
+        """Give up on requests that hang, and close connections before the server might."""
         while True:
             await asyncio.sleep(SWEEP_S)
-            oldest_s = time.monotonic() - self.plan.timeout_s
+            now_s = time.monotonic()
             for connection in [*self._busy]:
-                if connection.asked is not None and connection.asked.sent_s < oldest_s:
+                one = connection.asked
+                if one is not None and one.sent_s < now_s - self.plan.timeout_s:
                     connection.give_up(f"hung: no answer in {self.plan.timeout_s:g} s")
+            while self._idle and self._idle[0].answered_s < now_s - MOST_IDLE_S:
+                self._idle.popleft().transport.close()
 
 
 def _head(host: str, question: Question) -> bytes:

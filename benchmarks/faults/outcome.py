@@ -1,12 +1,14 @@
 """What was found of one fault, what was asked of it, and where that is written down.
 
-results/faults.json    {name: {"figures": [{"name", "value", "least", "most", "met"}],
-                        "conditions", "counts", "machine", "versions", "git_sha"}}
+results/faults.json    {name: {"figures": [{"name", "value", "least", "most", "met"}], "conditions",
+                        "counts", "machine", "versions", "git_sha"}}; a value is null where what
+                        was waited for never came
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -70,7 +72,7 @@ def outcome_dict(outcome: Outcome, watch: Watch) -> dict[str, Any]:
         "figures": [
             {
                 "name": one.name,
-                "value": one.value,
+                "value": one.value if math.isfinite(one.value) else None,
                 "least": one.least,
                 "most": one.most,
                 "met": one.met,

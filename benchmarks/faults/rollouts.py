@@ -94,8 +94,9 @@ def counts(
 ) -> dict[str, Any]:
     """What else there is to know."""
     slowest = {
-        name: round(max(step.took_s for step in steps if step.name == name), 2)
+        name: round(max(took), 2)
         for name in dict.fromkeys(step.name for step in steps)
+        if (took := [s.took_s for s in steps if s.name == name and s.took_s < math.inf])
     }
     return {
         "requests": len(asked),

@@ -116,9 +116,12 @@ def _taken_after(stops: Sequence[Stop]) -> int:
     return sum(1 for stop in stops for one in stop.taken if one.sent_s > stop.told_s)
 
 
-def _seconds(stop: Stop) -> dict[str, float]:
-    names = ("unready", "closed", "ended")
-    return {name: round(getattr(stop, f"{name}_s") - stop.told_s, 3) for name in names}
+def _seconds(stop: Stop) -> dict[str, float | None]:
+    """When what happened, counted from the signal; None where it never did."""
+    times = {name: getattr(stop, f"{name}_s") for name in ("unready", "closed", "ended")}
+    return {
+        name: round(at - stop.told_s, 3) if at < math.inf else None for name, at in times.items()
+    }
 
 
 def _stop_once(setting: Setting) -> Stop:

@@ -24,7 +24,7 @@ def faults(found: Mapping[str, Any]) -> str:
         [
             TITLES.get(name, name) if not index else "",
             figure["name"],
-            f"{figure['value']:g}",
+            "–" if figure["value"] is None else f"{figure['value']:g}",
             _asked(figure),
             "yes" if figure["met"] else "**no**",
         ]
