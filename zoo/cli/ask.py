@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.app import app, emit
-from zoo.cli.options import REPOSITORY, Json, Local, Repository, Url, endpoint, stdout
+from zoo.cli.door import Key, Url, endpoint
+from zoo.cli.options import REPOSITORY, Json, Local, Repository, stdout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +47,7 @@ def predict(
         ),
     ] = None,
     url: Url = None,
+    key: Key = None,
     local: Local = False,
     top: Annotated[
         int | None,
@@ -59,7 +61,7 @@ def predict(
 
     if (rows is None) == (input is None):
         raise SignatureError("expected either --rows 0,1,2 or --input FILE")
-    with endpoint(local, repository, url) as asked:
+    with endpoint(local, repository, url, key) as asked:
         signature = asked.signature(model)
         given = _read(input) if input else dataset_rows(model, repository, row_ids(rows or ""))
         names = [spec.name for spec in signature.outputs]

@@ -8,19 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.app import app, emit
+from zoo.cli.door import Key, Url, endpoint
 from zoo.cli.learn import Columns, Time
-from zoo.cli.options import (
-    REPOSITORY,
-    RUNS,
-    Json,
-    Local,
-    Runs,
-    Threads,
-    Url,
-    endpoint,
-    progress,
-    stdout,
-)
+from zoo.cli.options import REPOSITORY, RUNS, Json, Local, Runs, Threads, progress, stdout
 
 if TYPE_CHECKING:
     from serving.endpoint import Endpoint
@@ -61,6 +51,7 @@ def forecast(
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="The table instead: a .csv file.")] = None,
     url: Url = None,
+    key: Key = None,
     local: Local = False,
     repository: Annotated[
         Path | None, typer.Option(help=f"Triton model repository. Default: {REPOSITORY}.")
@@ -84,13 +75,13 @@ def forecast(
     if run is None:
         check_plain(model, paths, seed, threads if not local else 1)
     else:
-        check_drawing(model, repository, url)
+        check_drawing(model, repository, url, key)
     options = {"time": time, "columns": columns}
     series = read_series(data, {name: value for name, value in options.items() if value})
     for repair in series.repairs:
         report(f"{data.name}: {repair}")
     if run is None:
-        with endpoint(local, repository or REPOSITORY, url, threads) as asked:
+        with endpoint(local, repository or REPOSITORY, url, key, threads) as asked:
             outlook = by_student(asked, model, series, horizon)
     else:
         outlook = by_paths(run, series, horizon, paths or PATHS, seed or SEED, threads)
@@ -161,7 +152,7 @@ def check_plain(model: str, paths: int | None, seed: int | None, threads: int) -
         raise SignatureError("a server has threads of its own: leave out --threads, or ask --local")
 
 
-def check_drawing(model: str, repository: Path | None, url: str | None) -> None:
+def check_drawing(model: str, repository: Path | None, url: str | None, key: str | None) -> None:
     """Refuse what a model that draws paths has no use for.
 
     Raises:
@@ -171,6 +162,8 @@ def check_drawing(model: str, repository: Path | None, url: str | None) -> None:
 
     if url is not None:
         raise SignatureError(f"{model} draws its paths in this process: leave out --url")
+    if key is not None:
+        raise SignatureError(f"{model} draws its paths in this process: leave out --key")
     if repository is not None:
         raise SignatureError(f"{model} is read from --runs: leave out --repository")
 
