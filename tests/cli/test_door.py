@@ -88,9 +88,8 @@ def test_forecast_asks_a_gateway(leanzoo: Leanzoo, stub: StubGateway, tmp_path: 
     assert outcome.code == 0, outcome.err
     (one,) = stub.of("/v1/forecast/sun")
     assert one.body == {"history": [[2.0, 3.0]]} and "authorization" not in one.headers
-    assert (tmp_path / "out.csv").read_text().splitlines()[
-        1
-    ] == "2024-01-04,load,5.0,5.5,4.0,5.0,6.0"
+    row = (tmp_path / "out.csv").read_text().splitlines()[1]
+    assert row == "2024-01-04,load,5.0,5.5,1.0,2.0,3.0,4.0,5.0,6.0,7.0,8.0,9.0"
 
 
 def test_refused_in_one_line(leanzoo: Leanzoo, stub: StubGateway, tmp_path: Path) -> None:
