@@ -56,8 +56,8 @@ def test_answers_as_the_other_client(server: Triton, tiny_models: dict) -> None:
     history = np.arange(9.0).reshape(1, 9)
 
     async def answers(client: AsyncClient) -> tuple:
-        assert await client.ready()
         return (
+            await client.ready(),
             await client.models(),
             await client.signature("mlp-tiny"),
             (await client.infer("mlp-tiny", rows))["probabilities"].tolist(),
@@ -70,6 +70,7 @@ def test_answers_as_the_other_client(server: Triton, tiny_models: dict) -> None:
 
     with Client(server.grpc_url, timeout_s=30) as client:
         assert asked(server.grpc_url, answers) == (
+            client.ready(),
             client.models(),
             client.signature("mlp-tiny"),
             client.infer("mlp-tiny", rows)["probabilities"].tolist(),
