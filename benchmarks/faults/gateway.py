@@ -57,9 +57,17 @@ class Gateway:
 
     def get(self, path: str, timeout_s: float = 5.0) -> tuple[int, bytes]:
         """Status and body; status 0 where nothing answers."""
+        return self._call("GET", path, b"", timeout_s)
+
+    def ask(self, question: Question) -> str:
+        """Ask, outside of any load; what is wrong with the answer."""
+        status, body = self._call("POST", question.path, question.body, 2 * DEADLINE_S)
+        return question.fault(status, body)[1]
+
+    def _call(self, verb: str, path: str, body: bytes, timeout_s: float) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(*self.address, timeout=timeout_s)
         try:
-            connection.request("GET", path)
+            connection.request(verb, path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException):

@@ -35,12 +35,14 @@ class Question:
     Attributes:
         kind: ``classify``, ``predict``, ``rank`` or ``forecast``.
         model: as the gateway names it.
+        form: that answers, as it is published.
         path, body: of the request.
         answers: of version 1, of version 2, and so on in turns.
     """
 
     kind: str
     model: str
+    form: str
     path: str
     body: bytes
     answers: tuple[Numbers, ...]
@@ -140,12 +142,21 @@ def _kind_of(signature: Signature) -> str:
     return "ids" if "score" in outputs and signature.max_batch else ""
 
 
-def _question(
-    kind: str, model: str, path: str, body: Any, versions: list[str], ask: Ask
-) -> Question:
-    """A request, and the answer of each version."""
+def _question(path: str, form: str, body: Any, versions: list[str], ask: Ask) -> Question:
+    """A request, and the answer of each version.
+
+    Args:
+        path: such as ``/v1/ctr/MODEL/rank``.
+        form: that answers.
+        body: of the request.
+        versions: that are asked for their answers.
+        ask: version → its answer.
+    """
+    parts = path.split("/")
+    kind = parts[4] if len(parts) > 4 else parts[2]
     answers = tuple(ask(version) for version in versions)
-    return Question(kind, model, path, json.dumps(body, allow_nan=False).encode(), answers)
+    text = json.dumps(body, allow_nan=False)
+    return Question(kind, parts[3], form, path, text.encode(), answers)
 
 
 def _classify(
@@ -162,7 +173,7 @@ def _classify(
         def ask(version: str) -> Numbers:
             return _by_label(local.classify(model, arrays, classes, version))
 
-        return _question("classify", base, f"/v1/graph/{base}/classify", asked, versions, ask)
+        return _question(f"/v1/graph/{base}/classify", model, asked, versions, ask)
 
     return make
 
@@ -190,7 +201,7 @@ def _ids(local: Local, model: str, arrays: dict[str, np.ndarray], versions: list
     def ask(version: str) -> Numbers:
         return tuple(local.infer(model, arrays, version)["score"].ravel().tolist())
 
-    return _question("predict", model, f"/v1/ctr/{model}/predict", body, versions, ask)
+    return _question(f"/v1/ctr/{model}/predict", model, body, versions, ask)
 
 
 def _records(
@@ -201,7 +212,7 @@ def _records(
     def ask(version: str) -> Numbers:
         return tuple(local.predict(model, rows, version))
 
-    return _question("predict", base, f"/v1/ctr/{base}/predict", {"rows": rows}, versions, ask)
+    return _question(f"/v1/ctr/{base}/predict", model, {"rows": rows}, versions, ask)
 
 
 def _rank(local: Local, model: str, arrays: dict[str, np.ndarray], versions: list[str]) -> Question:
@@ -212,7 +223,7 @@ def _rank(local: Local, model: str, arrays: dict[str, np.ndarray], versions: lis
     def ask(version: str) -> Numbers:
         return tuple(local.rank(model, request, candidates, version))
 
-    return _question("rank", base, f"/v1/ctr/{base}/rank", body, versions, ask)
+    return _question(f"/v1/ctr/{base}/rank", model, body, versions, ask)
 
 
 def _forecast(
@@ -225,7 +236,7 @@ def _forecast(
         found = local.forecast(model, history, None, version)
         return tuple(np.asarray(found.quantiles, float).ravel().tolist())
 
-    return _question("forecast", model, f"/v1/forecast/{model}", {"history": plain}, versions, ask)
+    return _question(f"/v1/forecast/{model}", model, {"history": plain}, versions, ask)
 
 
 _MAKERS: dict[str, Callable[..., Question]] = {

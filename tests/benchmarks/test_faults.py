@@ -34,7 +34,7 @@ from zoo.contract import LeanzooError
 from zoo.golden import Golden
 from zoo.rollout import Rollout
 
-ONE = Question("predict", "clicks", "/v1/ctr/clicks/predict", b"{}", ((0.25,), (0.75,)))
+ONE = Question("predict", "clicks", "clicks", "/v1/ctr/clicks/predict", b"{}", ((0.25,), (0.75,)))
 
 
 class Stub(BaseHTTPRequestHandler):
