@@ -36,6 +36,11 @@ class Asked:
     closing: bool = False
 
     @property
+    def latency_s(self) -> float:
+        """From when it was due, or written if a timer was early, until it was answered."""
+        return self.done_s - min(self.due_s, self.sent_s or self.due_s)
+
+    @property
     def key(self) -> str:
         """The request key that it carried, which decides whether a canary answers."""
         return f"key-{self.number}"

@@ -76,8 +76,11 @@ def ask_for(plan: Plan, seconds: float) -> Generator:
 
 
 def lag_ms(asked: Sequence[Asked], quantile: float) -> float:
-    """How late requests were sent: what the generator itself adds to their latency."""
-    late = [one.sent_s - one.due_s for one in asked if one.sent_s]
+    """How late requests were sent: what the generator itself adds to their latency.
+
+    Those without a free connection waited for a new one, which counts as well.
+    """
+    late = [max(one.sent_s - one.due_s, 0.0) for one in asked if one.sent_s]
     return round(1e3 * float(np.quantile(late, quantile)), 3) if late else 0.0
 
 

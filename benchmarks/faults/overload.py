@@ -63,7 +63,7 @@ def figures(
 ) -> tuple[Figure, ...]:
     """What is asked of it."""
     good = [one for one in asked if one.status == 200 and not one.fault]
-    late_s = [one.done_s - one.due_s for one in good]
+    late_s = [one.latency_s for one in good]
     p99_s = float(np.quantile(late_s, 0.99)) if late_s else float("nan")
     in_time = sum(1 for late in late_s if late <= DEADLINE_S)
     unanswered = faults(asked, "lost") + faults(asked, "hung")

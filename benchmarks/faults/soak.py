@@ -33,7 +33,7 @@ def soak(setting: Setting) -> Outcome:
     warm = min(WARM, MOST_WARM_S / seconds)
     mib = [weight for _, weight in weights.found]
     weighed = mib[int(len(mib) * warm) :]
-    latencies_ms = [1e3 * (one.done_s - one.due_s) for one in asked]
+    latencies_ms = [1e3 * (one.latency_s) for one in asked]
     return Outcome(
         figures(asked, weighed, seconds),
         {
