@@ -107,10 +107,11 @@ def gateway(repository: Path, *options: str) -> Iterator[Gateway]:
         log = Path(scratch) / "gateway.log"
         with log.open("w") as stream:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stream, text=True)
-        try:
-            yield Gateway(process, _said(process, log), log)
-        finally:
-            _stop(process)
+        with process:
+            try:
+                yield Gateway(process, _said(process, log), log)
+            finally:
+                _stop(process)
 
 
 def _said(process: subprocess.Popen[str], log: Path) -> dict[str, Any]:
@@ -125,7 +126,6 @@ def _said(process: subprocess.Popen[str], log: Path) -> dict[str, Any]:
     except ValueError:
         end = " ".join(log.read_text().split())[-500:]
         raise LeanzooError(f"the gateway did not start: {line.strip()} {end}") from None
-    threading.Thread(target=process.stdout.read, daemon=True).start()  # so that it never blocks
     return said
 
 

@@ -135,11 +135,12 @@ def _kind_of(signature: Signature) -> str:
     outputs = {spec.name for spec in signature.outputs}
     if "quantiles" in outputs:
         return "forecast"
-    if "probabilities" in outputs:
+    if "probabilities" in outputs and signature.max_batch:
         return "sparse" if "int64" in inputs.values() else "dense"
     if "score" in outputs and "object" in inputs.values():
         return "records" if signature.max_batch else "rank"
-    return "ids" if "score" in outputs and signature.max_batch else ""
+    ids = any(spec.dtype == "int64" and spec.columns for spec in signature.inputs)
+    return "ids" if "score" in outputs and signature.max_batch and ids else ""
 
 
 def _question(path: str, form: str, body: Any, versions: list[str], ask: Ask) -> Question:

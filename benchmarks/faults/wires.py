@@ -38,7 +38,8 @@ TYPES = (
     *("multipart/form-data; boundary=x", "application/json; charset=utf-16", "application/json;;"),
 )
 JSON_TYPE = "application/json"
-LENGTHS = ("-1", "x", "1e3", "+5", "", "18446744073709551616", "0", "5, 5", "00005")
+HUGE = "18446744073709551616"  # of 65 bits
+LENGTHS = ("-1", "x", "1e3", "+5", "", HUGE, "0", "5, 5", "00005")
 ENDS = (*[True] * 29, False)  # few that stall: each takes until the server's deadline
 READ_TIMEOUT_S = 10.0
 
@@ -50,12 +51,13 @@ class Wire:
     Attributes:
         kind: what is wrong with it.
         data: all of it.
-        ends: nothing more will be written, and the server can see that.
+        ends: the server can see that nothing more will be written. Servers take that for the end
+            of the connection, so only what could never be answered ends so.
     """
 
     kind: str
     data: bytes
-    ends: bool = True
+    ends: bool = False
 
 
 def wires(questions: Sequence[Question]) -> st.SearchStrategy[Wire]:
@@ -65,7 +67,7 @@ def wires(questions: Sequence[Question]) -> st.SearchStrategy[Wire]:
         st.builds(_plain, asked, st.binary(max_size=300), st.just("bytes")),
         st.builds(_cut, asked, st.floats(0, 1)),
         st.builds(_nested, asked, st.sampled_from(DEPTHS), st.sampled_from(["[", '{"a":', "[["])),
-        st.builds(_planted, asked, st.floats(0, 1), st.sampled_from(STRANGE)),
+        st.builds(planted, asked, st.floats(0, 1), st.sampled_from(STRANGE)),
         st.builds(_plain, asked, st.sampled_from(STRANGE).map(_encoded), st.just("strange")),
         st.builds(_typed, asked, st.sampled_from(TYPES)),
         st.builds(_flipped, asked, st.floats(0, 1), st.integers(0, 255)),
@@ -77,17 +79,19 @@ def wires(questions: Sequence[Question]) -> st.SearchStrategy[Wire]:
     )
 
 
-def answer_to(host: str, port: int, wire: Wire) -> tuple[int, float]:
+def answer_to(
+    host: str, port: int, wire: Wire, timeout_s: float = READ_TIMEOUT_S
+) -> tuple[int, float]:
     """Status of the answer and seconds until it ended; 0: closed without one; -1: it hangs."""
     began_s = time.monotonic()
-    status = _status(host, port, wire)
+    status = _status(host, port, wire, timeout_s)
     return status, time.monotonic() - began_s
 
 
-def _status(host: str, port: int, wire: Wire) -> int:
+def _status(host: str, port: int, wire: Wire, timeout_s: float) -> int:
     found = b""
     try:
-        with socket.create_connection((host, port), READ_TIMEOUT_S) as connection:
+        with socket.create_connection((host, port), timeout_s) as connection:
             connection.sendall(wire.data)
             if wire.ends:
                 connection.shutdown(socket.SHUT_WR)
@@ -124,7 +128,7 @@ def _nested(question: Question, depth: int, opening: str) -> Wire:
     return _plain(question, (opening * depth).encode(), "nested")
 
 
-def _planted(question: Question, part: float, strange: str) -> Wire:
+def planted(question: Question, part: float, strange: str) -> Wire:
     """One leaf of a right request is something strange."""
     mark = "\N{BULLET}"
     leaves = _leaves(json.loads(question.body))
@@ -165,7 +169,7 @@ def _flipped(question: Question, part: float, byte: int) -> Wire:
 
 
 def _long(question: Question, length: str) -> Wire:
-    return Wire("length", _head(question, length) + question.body)
+    return Wire("length", _head(question, length) + question.body, length == HUGE)
 
 
 def _longer(question: Question, more: int, ends: bool) -> Wire:
@@ -176,4 +180,4 @@ def _longer(question: Question, more: int, ends: bool) -> Wire:
 
 def _chunked(question: Question, chunk: str) -> Wire:
     head = _head(question, "", more="Transfer-Encoding: chunked\r\n")
-    return Wire("chunked", head.replace(b"Content-Length: \r\n", b"") + chunk.encode())
+    return Wire("chunked", head.replace(b"Content-Length: \r\n", b"") + chunk.encode(), True)

@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,14 @@ from benchmarks.faults.questions import Question, distance, numbers_of, question
 from benchmarks.faults.rollouts import Step
 from benchmarks.faults.sigterm import Stop
 from benchmarks.faults.table import faults as table_of
+from benchmarks.faults.wires import Wire, answer_to, planted
 from tests.serving.tiny_models import CLICKS, CODES, FORECAST, MLP, RANK, RAW
 from zoo.contract import LeanzooError
 from zoo.golden import Golden
 from zoo.rollout import Rollout
 
 ONE = Question("predict", "clicks", "clicks", "/v1/ctr/clicks/predict", b"{}", ((0.25,), (0.75,)))
+PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 class Stub(BaseHTTPRequestHandler):
@@ -331,8 +334,6 @@ def test_the_pill_is_forced_as_if_published(repository_with_batching: Path) -> N
 @pytest.fixture
 def repository_with_batching(tmp_path: Path) -> Path:
     """One model whose manifest knows the files beside its version."""
-    from dataclasses import replace
-
     from zoo.artifact import Artifact, sha256_file
 
     artifact = Artifact.load(MLP.publish(tmp_path))
@@ -358,6 +359,21 @@ def test_outcomes_are_kept_beside_each_other(tmp_path: Path) -> None:
         "| soak | ready again, s | 3 | ≤ 10 | yes |",
     ]
     assert table_of({}) == ""
+
+
+def test_something_strange_is_planted_at_any_leaf() -> None:
+    body = {"rows": [{"a": 1, "b": ["x", "y"]}, {"a": None}], "top": 2}
+    question = replace(ONE, body=json.dumps(body).encode())
+    seen = {planted(question, part, "NaN").data.partition(b"\r\n\r\n")[2] for part in PARTS}
+    assert len(seen) == 5 and all(text.count(b"NaN") == 1 for text in seen)
+
+
+def test_a_plain_socket_tells_answers_from_silence(serve: Any) -> None:
+    address = serve(lambda stub, _: stub.reply(422, {}))
+    head = b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: "
+    assert answer_to(*address, Wire("right", head + b"2\r\n\r\n{}"))[0] == 422
+    stalled = Wire("stalled", head + b"3\r\n\r\n{}", ends=False)
+    assert answer_to(*address, stalled, timeout_s=0.3)[0] == -1
 
 
 def test_what_is_no_number_meets_nothing() -> None:
