@@ -1,0 +1,124 @@
+"""A request's body: JSON, read within bounds, and its numbers as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import orjson
+
+from serving.gateway.problems import Problem
+from zoo.contract import near
+
+MAX_VALUES = 4 << 20  # numbers of one array that is made for a request: 16 MiB of float32
+
+
+def parse(body: bytes, known: Collection[str]) -> dict[str, Any]:
+    """The object that a body holds.
+
+    Args:
+        known: the fields that it may have.
+
+    Raises:
+        Problem: not JSON, no object, or another field.
+    """
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"the body is not JSON ({error.msg} at {error.pos})") from None
+    if not isinstance(found, dict):
+        raise Problem(422, f"the body is {_kind(found)}: expected an object")
+    for name in found:
+        if name not in known:
+            raise Problem(422, f"unknown field '{name:.80}': {near(name[:80], known)}")
+    return found
+
+
+def required(found: dict[str, Any], name: str, kind: type, what: str) -> Any:
+    """A field that must be there.
+
+    Args:
+        kind: that it must be of.
+        what: it is, in words.
+    """
+    if name not in found:
+        raise Problem(422, f"field '{name}' is missing: expected {what}")
+    if not isinstance(found[name], kind):
+        raise Problem(422, f"field '{name}' is {_kind(found[name])}: expected {what}")
+    return found[name]
+
+
+def whole(found: dict[str, Any], name: str, usual: int | None) -> int | None:
+    """A whole number from 1, or ``usual`` where it is left out."""
+    value = found.get(name)
+    if value is None:
+        return usual
+    if type(value) is not int or value < 1:
+        raise Problem(422, f"field '{name}' is not a whole number from 1")
+    return value
+
+
+def few(values: list[Any], limit: int, name: str, what: str) -> None:
+    """Refuse lists that are empty or too long before anything is made of them."""
+    if not 1 <= len(values) <= limit:
+        raise Problem(422, f"field '{name}' has {len(values)} {what}: expected 1 to {limit:,}")
+
+
+def numbers(values: Any, name: str, axes: int, missing: bool = False) -> np.ndarray:
+    """Nested lists of numbers as an array.
+
+    Args:
+        values: the lists.
+        name: of the field.
+        axes: how deep they must be nested.
+        missing: whether null is a number that is missing.
+
+    Raises:
+        Problem: other things than numbers, or lists of unequal length.
+    """
+    try:
+        array = np.array(values)
+    except (ValueError, OverflowError):
+        raise Problem(422, f"field '{name}' has lists of unequal length, or depth") from None
+    if array.dtype == np.dtype(object):
+        array = _with_nulls(array, name, missing)
+    if array.dtype.kind not in "iuf":
+        raise Problem(422, f"field '{name}' holds something else than numbers")
+    if array.ndim != axes:
+        raise Problem(422, f"field '{name}' has {array.ndim} axes: expected {axes}")
+    return array
+
+
+def floats(values: Any, name: str, axes: int, missing: bool = False) -> np.ndarray:
+    """Nested lists of numbers as float32; what is too large becomes infinite."""
+    with np.errstate(over="ignore"):
+        return numbers(values, name, axes, missing).astype(np.float32)
+
+
+def integers(values: Any, name: str, axes: int) -> np.ndarray:
+    """Nested lists of whole numbers as int64."""
+    array = numbers(values, name, axes)
+    if array.dtype.kind == "f" and array.size:
+        raise Problem(422, f"field '{name}' holds numbers that are not whole, or too large")
+    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
+        raise Problem(422, f"field '{name}' holds a number that is too large")
+    return array.astype(np.int64)
+
+
+def _with_nulls(array: np.ndarray, name: str, missing: bool) -> np.ndarray:
+    """An array of objects as numbers, null being NaN."""
+    for value in array.ravel().tolist():
+        if value is None and not missing:
+            raise Problem(422, f"field '{name}' holds null: expected numbers")
+        if value is not None and type(value) not in (int, float):
+            raise Problem(422, f"field '{name}' holds {_kind(value)}: expected numbers")
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise Problem(422, f"field '{name}' holds a number that is too large") from None
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+    return names.get(type(value), "null" if value is None else "a number")
