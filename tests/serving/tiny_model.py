@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import serialize_byte_tensor
 
-from zoo.artifact import Artifact, staging
+from zoo.artifact import Artifact, sha256_file, staging
 from zoo.contract import Signature, TensorSpec
 from zoo.golden import Golden
 from zoo.steps import Step, run_steps, steps_text
@@ -41,6 +41,8 @@ class TinyModel:
     queue_size: int = 64
     steps: tuple[Step, ...] = ()
     parts: tuple[TinyModel, ...] = ()  # the models of its steps
+    form: str = ""  # what the gateway asks it for; empty where it offers no such model
+    training: str = ""  # what it was exported from
 
     def graph(self) -> bytes:
         """The ONNX file."""
@@ -77,7 +79,7 @@ class TinyModel:
             text = array.dtype == np.dtype(object)
             raw = serialize_byte_tensor(array).item() if text else array.tobytes()
             (folder / "warmup" / f"{name}-1").write_bytes(raw)
-        artifact = Artifact(folder / str(version), "published", self.name, self.signature)
+        artifact = self._artifact(folder / str(version))
         with staging(artifact.path) as scratch:
             if self.steps:
                 (scratch / "steps.json").write_text(steps_text(self.steps))
@@ -101,6 +103,15 @@ class TinyModel:
             return {name: tensors[name] for name in names}
         answers = onnxruntime.InferenceSession(self.graph()).run(names, dict(rows))
         return dict(zip(names, answers, strict=True))
+
+    def _artifact(self, folder: Path) -> Artifact:
+        metrics = {"form": self.form} if self.form else {}
+        if self.labels:
+            metrics["shared"] = {"labels.txt": sha256_file(folder.parent / "labels.txt")}
+        parents = {"checkpoint": self.training} if self.training else {}
+        return Artifact(
+            folder, "published", self.name, self.signature, parents=parents, metrics=metrics
+        )
 
     def _warm_rows(self) -> dict[str, np.ndarray]:
         return {} if self.steps else self.signature.sample(1)

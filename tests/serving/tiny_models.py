@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
@@ -15,7 +17,7 @@ def _spec(name: str, dtype: str, *shape: int | str, high: int | None = None) -> 
     return TensorSpec(name, dtype, shape, "test", high)
 
 
-def _mlp(name: str, max_batch: int, lead: tuple[str, ...] = ()) -> TinyModel:
+def _mlp(name: str, max_batch: int, lead: tuple[str, ...] = (), form: str = "") -> TinyModel:
     rng = np.random.default_rng(0)
     return TinyModel(
         name,
@@ -29,11 +31,13 @@ def _mlp(name: str, max_batch: int, lead: tuple[str, ...] = ()) -> TinyModel:
             helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
         ],
         {"w": rng.normal(size=(4, 3)).astype(np.float32)},
-        labels=("cat", "dog", "great: owl"),
+        labels=LABELS,
+        form=form,
     )
 
 
-MLP = _mlp("mlp-tiny", max_batch=8)
+LABELS = ("cat", "dog", "great: owl")
+MLP = _mlp("mlp-tiny", max_batch=8, form="dense")
 NODES = _mlp("mlp-nodes", max_batch=0, lead=("nodes",))
 EMBED = TinyModel(
     "embed-tiny",
@@ -80,7 +84,12 @@ def _encoder(text: str, ids: str) -> onnx.NodeProto:
     )
 
 
-CODES = TinyModel("clicks-encode", Signature((WORDS,), (IDS,), 8), [_encoder("values", "ids")])
+CODES = TinyModel(
+    "clicks-encode",
+    Signature((WORDS,), (IDS,), 8),
+    [_encoder("values", "ids")],
+    form="rows-encode",
+)
 CLICKS = TinyModel(
     "clicks",
     Signature((IDS, PRICE), (SCORE,), 8),
@@ -93,6 +102,7 @@ CLICKS = TinyModel(
         helper.make_node("Sigmoid", ["logit"], ["score"]),
     ],
     {"w": np.array([[0.5], [-0.25]], np.float32), "zero": np.zeros(1, np.float32)},
+    form="rows",
 )
 RAW = TinyModel(
     "clicks-raw",
@@ -102,6 +112,7 @@ RAW = TinyModel(
         Step("clicks", {"ids": "ids", "numeric": "numeric"}, {"score": "score"}, 1),
     ),
     parts=(CODES, CLICKS),
+    form="rows-raw",
 )
 RANK = TinyModel(
     "clicks-rank",
@@ -121,6 +132,7 @@ RANK = TinyModel(
         helper.make_node("Cast", ["flat"], ["score"], to=TensorProto.FLOAT),
     ],
     {"axis": np.array([1])},
+    form="rank-raw",
 )
 LOOKBACK, HORIZON = 4, 3
 LEVELS = tuple(k / 10 for k in range(1, 10))
@@ -165,5 +177,59 @@ FORECAST = TinyModel(
         "slope": np.arange(1, HORIZON + 1, dtype=np.float32),
         "offsets": np.outer(np.arange(1, HORIZON + 1), np.array(LEVELS) - 0.5).astype(np.float32),
     },
+    form="series",
 )
 ALL = (MLP, NODES, EMBED, ENCODE, CODES, CLICKS, RAW, RANK, FORECAST)
+
+SPARSE = TinyModel(
+    "mlp-tiny-sparse",
+    Signature(
+        (_spec("feature_ids", "int64", 3, high=5), _spec("feature_values", "float32", 3)),
+        (_spec("probabilities", "float32", 3),),
+        4,
+    ),
+    [
+        helper.make_node("Gather", ["rows", "feature_ids"], ["given"]),
+        helper.make_node("Unsqueeze", ["feature_values", "last"], ["upright"]),
+        helper.make_node("Mul", ["given", "upright"], ["terms"]),
+        helper.make_node("ReduceSum", ["terms", "features"], ["logits"], keepdims=0),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
+    ],
+    {
+        "rows": np.vstack([MLP.weights["w"], np.zeros((1, 3), np.float32)]),
+        "last": np.array([-1]),
+        "features": np.array([1]),
+    },
+    labels=LABELS,
+    form="sparse",
+)
+RANK_IDS = TinyModel(
+    "clicks-rank",
+    Signature(
+        (
+            TensorSpec("request_ids", "int64", (1,), "test", (4,), ("user",)),
+            TensorSpec("request_numeric", "float32", (1,), "test", columns=("age",), missing=True),
+            TensorSpec("item_ids", "int64", ("candidates", 1), "test", (4,), ("item",)),
+        ),
+        (_spec("score", "float32", "candidates"),),
+        0,
+    ),
+    [
+        helper.make_node("Sub", ["request_ids", "item_ids"], ["difference"]),
+        helper.make_node("Cast", ["difference"], ["apart"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["apart", "request_numeric"], ["sum"]),
+        helper.make_node("Squeeze", ["sum", "axis"], ["score"]),
+    ],
+    {"axis": np.array([1])},
+    form="rank",
+)
+OFFERED = (  # by a gateway: every form once
+    MLP,
+    SPARSE,
+    CODES,
+    CLICKS,
+    RAW,
+    RANK_IDS,
+    replace(RANK, name="clicks-rank-raw"),
+    FORECAST,
+)
