@@ -65,15 +65,23 @@ def read_keys(file: Path) -> list[Key]:
         ServingError: it cannot be read, or holds none.
     """
     try:
-        keys = [Key(**one) for one in json.loads(file.read_text())["keys"]]
-        if not keys or not all(len(bytes.fromhex(key.sha256)) == 32 for key in keys):
-            raise ValueError("expected keys, each with a sha256")
+        keys = [_checked(Key(**one)) for one in json.loads(file.read_text())["keys"]]
+        if not keys:
+            raise ValueError("expected some")
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ServingError(
             f"{file} holds no keys ({reason}): make one with 'leanzoo key NAME --file {file}'"
         ) from None
     return keys
+
+
+def _checked(key: Key) -> Key:
+    """A key as ``hashed`` makes it."""
+    digest = bytes.fromhex(key.sha256)
+    if len(digest) != hashlib.sha256().digest_size:
+        raise ValueError(f"key '{key.name}' has no sha256")
+    return Key(str(key.name), digest.hex())
 
 
 def add_key(file: Path, name: str) -> str:

@@ -12,6 +12,10 @@ from serving.gateway.problems import Problem
 from zoo.contract import near
 
 MAX_VALUES = 4 << 20  # numbers of one array that is made for a request: 16 MiB of float32
+KINDS: dict[type, str] = {  # what JSON has beside numbers
+    **{dict: "an object", list: "a list", str: "text", bool: "true or false"},
+    type(None): "null",
+}
 
 
 def parse(body: bytes, known: Collection[str]) -> dict[str, Any]:
@@ -77,14 +81,15 @@ def numbers(values: Any, name: str, axes: int, missing: bool = False) -> np.ndar
     Raises:
         Problem: other things than numbers, or lists of unequal length.
     """
+    _check_kinds(values, name, axes, missing)
     try:
         array = np.array(values)
-    except (ValueError, OverflowError):
+        if array.dtype == np.dtype(object):  # with nulls, or integers beyond 64 bits
+            array = array.astype(np.float64)
+    except ValueError:
         raise Problem(422, f"field '{name}' has lists of unequal length, or depth") from None
-    if array.dtype == np.dtype(object):
-        array = _with_nulls(array, name, missing)
-    if array.dtype.kind not in "iuf":
-        raise Problem(422, f"field '{name}' holds something else than numbers")
+    except OverflowError:
+        raise Problem(422, f"field '{name}' holds a number that is too large") from None
     if array.ndim != axes:
         raise Problem(422, f"field '{name}' has {array.ndim} axes: expected {axes}")
     return array
@@ -106,19 +111,28 @@ def integers(values: Any, name: str, axes: int) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _with_nulls(array: np.ndarray, name: str, missing: bool) -> np.ndarray:
-    """An array of objects as numbers, null being NaN."""
-    for value in array.ravel().tolist():
-        if value is None and not missing:
-            raise Problem(422, f"field '{name}' holds null: expected numbers")
-        if value is not None and type(value) not in (int, float):
-            raise Problem(422, f"field '{name}' holds {_kind(value)}: expected numbers")
-    try:
-        return array.astype(np.float64)
-    except OverflowError:
-        raise Problem(422, f"field '{name}' holds a number that is too large") from None
+def _check_kinds(values: Any, name: str, axes: int, missing: bool) -> None:
+    """Refuse what is no number before an array is made: one of texts is as wide as the longest.
+
+    Raises:
+        Problem: naming what it is.
+    """
+    if not isinstance(values, list):
+        raise Problem(422, f"field '{name}' is {_kind(values)}: expected a list of numbers")
+    for kind in _leaves(values, axes) - {int, float}:
+        if kind is list:
+            raise Problem(422, f"field '{name}' has lists of unequal depth, or too deep")
+        if kind is not type(None) or not missing:
+            raise Problem(422, f"field '{name}' holds {KINDS[kind]}: expected numbers")
+
+
+def _leaves(values: list[Any], axes: int) -> set[type]:
+    """The types of what stands in nested lists."""
+    found = set(map(type, values))
+    if axes > 1 and found == {list}:
+        return set().union(*(_leaves(one, axes - 1) for one in values))
+    return found
 
 
 def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
-    return names.get(type(value), "null" if value is None else "a number")
+    return KINDS.get(type(value), "a number")

@@ -18,9 +18,11 @@ from serving.errors import (
     ServerBusy,
     ServerUnreachable,
     ServingError,
+    one_line,
 )
 
 MEDIA_TYPE = "application/problem+json"
+LONGEST = 500  # letters of a detail: what was asked may stand in it
 RETRY = {"retry-after": "1"}
 
 OF_A_BACKEND: dict[type[ServingError], tuple[int, str]] = {
@@ -46,7 +48,7 @@ class Problem(Exception):
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status = status
-        self.detail = detail
+        self.detail = one_line(detail, LONGEST)
         self.headers = dict(headers or (RETRY if status in (429, 503) else {}))
 
     def body(self, request_id: str) -> bytes:
