@@ -42,7 +42,7 @@ class Router:
         self.found: Mapping[str, Found] = {}
         self.bases: dict[str, dict[str, str]] = {}  # base → form → published name
         self.state: defaultdict[tuple[str, int], State] = defaultdict(State)
-        self.ended: set[tuple[str, Rollout]] = set()  # trials that failed, by published name
+        self.ended: dict[tuple[str, Rollout], Rollout] = {}  # trials that failed → what then holds
 
     def update(self, found: Mapping[str, Found]) -> None:
         """Take what the catalogue found."""
@@ -51,6 +51,11 @@ class Router:
                 for number in one.versions:
                     self.state[name, number].outcomes.clear()
         self.found = found
+        self.ended = {  # whoever sets the same trial anew means it
+            (name, trial): then
+            for (name, trial), then in self.ended.items()
+            if name in found and found[name].rollout == trial
+        }
         self.bases = {}
         for served in self._all():
             self.bases.setdefault(served.base, {})[served.form] = served.name
@@ -61,7 +66,7 @@ class Router:
     def rollout(self, name: str) -> Rollout:
         """The rollout of a published name, without a trial that has failed."""
         rollout = self.found[name].rollout
-        return Rollout(stable=rollout.stable) if (name, rollout) in self.ended else rollout
+        return self.ended.get((name, rollout), rollout)
 
     def forms(self, base: str, task: str) -> dict[str, str]:
         """The forms of a model: form → published name.
@@ -127,7 +132,9 @@ class Router:
     def end_trial(self, base: str) -> list[str]:
         """Give all requests of a model back to its stable versions; names of its forms on trial."""
         names = [n for n in self.bases[base].values() if self.rollout(n).canary is not None]
-        self.ended |= {(name, self.found[name].rollout) for name in names}
+        for name in names:  # not the latest, where nothing is pinned: that is what failed
+            then = Rollout(stable=self.stable(name) or None)
+            self.ended[name, self.found[name].rollout] = then
         return names
 
     def _all(self) -> Iterator[Served]:

@@ -1,0 +1,40 @@
+"""A repository of one model of every form, and a gateway over it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from serving.gateway.app import Gateway
+from serving.gateway.backends import InProcess
+from tests.serving.gateway.inside import Scripted, settings
+from tests.serving.tiny_models import OFFERED
+
+
+@pytest.fixture(scope="session")
+def offered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of every form, to be left as it is."""
+    root = tmp_path_factory.mktemp("offered") / "models"
+    for model in OFFERED:
+        model.publish(root)
+    return root
+
+
+@pytest.fixture
+def repository(offered: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(offered, tmp_path / "models"))
+
+
+@pytest.fixture
+def scripted(offered: Path) -> Scripted:
+    """What answers in place of a server."""
+    return Scripted(offered)
+
+
+@pytest.fixture
+def gateway(offered: Path) -> Gateway:
+    """An open gateway that answers in process."""
+    return Gateway(settings(offered), InProcess(offered, 2))
