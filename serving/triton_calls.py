@@ -18,7 +18,7 @@ from tritonclient.utils import InferenceServerException
 
 from serving.dialogue import Dialogue, persist
 from serving.endpoint import Arrays, Labels, check_classify, check_request, refusing
-from serving.errors import ModelUnavailable, RequestRefused
+from serving.errors import ModelUnavailable, RequestRefused, ServingError
 from serving.failures import failed_call, is_missing, missing_model, never_sent
 from serving.forecasts import Forecast, History, passes
 from serving.records import Record, Records, rank_arrays, scores_of, to_arrays
@@ -225,5 +225,13 @@ class TritonCalls:
         except InferenceServerException as error:
             failure = error
         if is_missing(failure):
-            raise missing_model((yield from self._index()), self.url, model, version)
+            raise (yield from self._missing(model, version))
         raise failed_call(failure, self.url, model, within)
+
+    def _missing(self, model: str, version: str) -> Dialogue[ServingError]:
+        """Why a model is not served, as far as the server tells."""
+        try:
+            index = yield from self._index()
+        except ServingError:  # its index is closed to others, as behind a gateway
+            return ModelUnavailable(f"model '{model}' is not loaded on {self.url}: load it first")
+        return missing_model(index, self.url, model, version)

@@ -158,20 +158,27 @@ def _cycles(running: Gateway, trainings: Trainings, seconds: float | None) -> li
 
 def _cycle(running: Gateway, trainings: Trainings, recipe: str) -> list[Step]:
     """One cycle of one model."""
-    folder = trainings.repository / recipe
     before = _state(running, recipe)["version"]
     new = before + 1
     steps = (
         ("publish", lambda: trainings.publish(recipe), Rollout(new)),
-        ("roll back", lambda: write_rollout(folder, Rollout(before)), Rollout(before)),
+        ("roll back", lambda: _roll(trainings, recipe, Rollout(before)), Rollout(before)),
         (
             "canary",
-            lambda: write_rollout(folder, Rollout(before, new, CANARY)),
+            lambda: _roll(trainings, recipe, Rollout(before, new, CANARY)),
             Rollout(before, new, CANARY),
         ),
-        ("latest", lambda: write_rollout(folder, Rollout()), Rollout(new)),
+        ("latest", lambda: _roll(trainings, recipe, Rollout()), Rollout(new)),
     )
     return [_step(running, name, recipe, do, goal) for name, do, goal in steps]
+
+
+def _roll(trainings: Trainings, recipe: str, rollout: Rollout) -> None:
+    """Roll all forms of a model, whose versions have equal numbers; its own name comes last."""
+    forms = [p.parent for p in trainings.repository.glob(f"{recipe}-*/config.pbtxt")]
+    asked = [folder for folder in forms if not folder.name.endswith("-encode")]
+    for folder in (*asked, trainings.repository / recipe):
+        write_rollout(folder, rollout)
 
 
 def _step(running: Gateway, name: str, model: str, do: Any, goal: Rollout) -> Step:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from serving.errors import DeadlineExceeded
+from serving.errors import DeadlineExceeded, ModelUnavailable, ModelUnknown
 from serving.gateway.catalogue import Served
 from serving.local import Local
 from serving.triton_aio import AsyncClient
@@ -50,13 +50,18 @@ class OverTriton:
         self._loads = loads
 
     async def infer(self, served: Served, arrays: Arrays, timeout_s: float) -> Arrays:
-        """See ``Backend``. Triton loads an ensemble's newest version alone; others are steps."""
-        if served.steps and not served.newest:
-            return await self._by_steps(served.steps, served.signature, arrays, timeout_s)
-        outputs = [spec.name for spec in served.signature.outputs]
-        version = str(served.version)
-        answer, _ = await self._client.infer_raw(served.name, arrays, version, outputs, timeout_s)
-        return answer
+        """See ``Backend``.
+
+        Triton loads an ensemble's newest version alone, and changes over when a step is loaded
+        anew: then, as for older versions, its steps are asked one by one.
+        """
+        if not served.steps or served.newest:
+            try:
+                return await self._whole(served, arrays, timeout_s)
+            except (ModelUnknown, ModelUnavailable):
+                if not served.steps:
+                    raise
+        return await self._by_steps(served.steps, served.signature, arrays, timeout_s)
 
     async def load(self, name: str) -> None:
         """See ``Backend``."""
@@ -66,6 +71,12 @@ class OverTriton:
     async def close(self) -> None:
         """See ``Backend``."""
         await self._client.close()
+
+    async def _whole(self, served: Served, arrays: Arrays, timeout_s: float) -> Arrays:
+        outputs = [spec.name for spec in served.signature.outputs]
+        version = str(served.version)
+        answer, _ = await self._client.infer_raw(served.name, arrays, version, outputs, timeout_s)
+        return answer
 
     async def _by_steps(
         self, steps: Sequence[Step], signature: Signature, arrays: Arrays, timeout_s: float

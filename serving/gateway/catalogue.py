@@ -67,6 +67,11 @@ class Served:
     labels: tuple[str, ...] = ()
     newest: bool = True
 
+    @property
+    def training(self) -> str:
+        """What it was exported from; the same for all forms of one training."""
+        return self.artifact.parents.get("checkpoint", "")
+
 
 @dataclass(frozen=True)
 class Found:

@@ -7,13 +7,21 @@ import time
 from dataclasses import dataclass, field
 
 from serving.endpoint import check_request
-from serving.errors import RequestRefused, ServingError
+from serving.errors import (
+    ModelUnavailable,
+    ModelUnknown,
+    RequestRefused,
+    ServerUnreachable,
+    ServingError,
+)
 from serving.gateway.backends import Arrays, Backend
 from serving.gateway.catalogue import Catalogue, Served
 from serving.gateway.problems import Problem, of_backend
 from serving.gateway.router import Router
 from serving.gateway.settings import Settings
 from serving.gateway.visit import Visit
+
+NOT_ITS_INPUT = (ServerUnreachable, ModelUnavailable, ModelUnknown)  # no request causes these
 
 
 @dataclass
@@ -54,7 +62,8 @@ class Core:
             check_request(served.base, served.signature, arrays)
         except RequestRefused as error:
             raise Problem(422, str(error)) from None
-        outcomes = self.router.state[served.name, served.version].outcomes
+        state = self.router.state[served.name, served.version]
+        outcomes = state.outcomes
         started = time.perf_counter()
         try:
             answer = await self.backend.infer(served, arrays, self.settings.deadline_s)
@@ -62,6 +71,8 @@ class Core:
             raise of_backend(error) from None
         except ServingError as error:
             outcomes.append((False, time.perf_counter() - started))
+            if isinstance(error, NOT_ITS_INPUT):
+                state.failed = time.monotonic()
             raise of_backend(error) from None
         except asyncio.CancelledError:  # the deadline, or a client that left
             outcomes.append((True, time.perf_counter() - started))

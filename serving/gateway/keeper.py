@@ -108,6 +108,7 @@ class Keeper:
             wrong = served.golden.mismatch(answers)
             fault = f"it answers its golden rows wrongly ({wrong})" if wrong else ""
             state.answers = not wrong
+            state.since = min(state.since, time.monotonic())
         if fault != state.fault:
             log.info("probe", model=served.name, version=served.version, fault=fault)
         state.fault, state.probed = fault, time.monotonic()

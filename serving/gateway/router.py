@@ -6,6 +6,8 @@ as it does not answer them wrongly. So a version that is half loaded is never as
 
 from __future__ import annotations
 
+import math
+import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,8 @@ from zoo.contract import near
 from zoo.rollout import Rollout
 
 WINDOW = 1000  # answers of a version that a canary is judged by
+HOLD_S = 2.0  # after a request that failed a model is not ready, whatever its probes say
+SETTLE_S = 5.0  # in which a version waits for those of the model's other forms
 
 
 @dataclass(slots=True)
@@ -25,13 +29,17 @@ class State:
     Attributes:
         answers: whether it has answered its golden rows, and not wrongly since.
         fault: why its last probe failed; empty where it did not.
-        probed: when, on the monotonic clock, in seconds; 0 for never.
+        since: when it first answered them, on the monotonic clock, in seconds.
+        probed: when it was last asked; 0 for never.
+        failed: when a request last failed by no fault of its own.
         outcomes: of its latest requests, since it was last put on trial: (answered, seconds).
     """
 
     answers: bool = False
     fault: str = "it has not answered its golden rows yet"
+    since: float = math.inf
     probed: float = 0.0
+    failed: float = -math.inf
     outcomes: deque[tuple[bool, float]] = field(default_factory=lambda: deque(maxlen=WINDOW))
 
 
@@ -108,8 +116,9 @@ class Router:
         rollout = self.rollout(name)
         if rollout.stable is not None:
             return rollout.stable
-        numbers = (n for n in self.found[name].versions if n != rollout.canary)
-        return max((n for n in numbers if self._answers(name, n)), default=0)
+        numbers = [n for n in self.found[name].versions if n != rollout.canary]
+        able = [n for n in numbers if self._answers(name, n)]
+        return max((n for n in able if self._settled(name, n)), default=max(able, default=0))
 
     def asked(self) -> Iterator[Served]:
         """The versions that requests without a version reach."""
@@ -127,6 +136,8 @@ class Router:
                 found[name] = "no version of it can answer"
             elif state.fault:
                 found[name] = state.fault
+            elif time.monotonic() - state.failed < HOLD_S:
+                found[name] = "it failed on a request a moment ago"
         return found
 
     def end_trial(self, base: str) -> list[str]:
@@ -140,6 +151,21 @@ class Router:
     def _all(self) -> Iterator[Served]:
         for one in self.found.values():
             yield from one.versions.values()
+
+    def _settled(self, name: str, version: int) -> bool:
+        """Whether the other forms of the model can answer with the same training by now.
+
+        They are published one after another; a version that they do not follow waits in vain.
+        """
+        if time.monotonic() - self.state[name, version].since > SETTLE_S:
+            return True
+        training = self.found[name].versions[version].training
+        for form in self.bases[self.found[name].versions[version].base].values():
+            latest = max(self.found[form].versions)
+            follows = self.found[form].versions[latest].training == training
+            if not (follows and self._answers(form, latest)):
+                return False
+        return True
 
     def _answers(self, name: str, version: int | None) -> bool:
         state = self.state.get((name, version or 0))
