@@ -88,7 +88,7 @@ def measure(
         candidates: of a request.
         requests: timed ones of each way.
     """
-    models = [graph, graph + SPARSE, ranker + RANK_RAW]
+    models = [graph, ranker]
     with (
         tempfile.TemporaryDirectory(prefix="leanzoo-added-") as scratch,
         gateway(repository, models, Path(scratch)) as served,

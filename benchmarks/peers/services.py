@@ -19,7 +19,6 @@ from benchmarks.environments import SAFE, ComparisonError, last_line
 HOST = "127.0.0.1"
 HERE = Path(__file__).parent
 START_S, STOP_S, POLL_S = 180.0, 20.0, 0.05
-NO_LIMIT = "1000000/second"  # counted as always, never reached
 QUIET = ["--no-access-log", "--log-level", "warning"]
 
 
@@ -36,7 +35,7 @@ def gateway(
         options: more of the command, such as ``--in-process``.
     """
     command = [str(Path(sys.executable).with_name("leanzoo")), "serve", *models, "--open", "--json"]
-    command += ["--repository", str(repository), "--port", "0", "--rate", NO_LIMIT, *options]
+    command += ["--repository", str(repository), "--port", "0", *options]
     if "--in-process" not in options:
         command += ["--grpc-port", "0", "--http-port", "0"]
     log = folder / f"gateway{''.join(options)}.log"
