@@ -117,7 +117,8 @@ class Catalogue:
         for name in list_models(self.repository):
             stamp = self._stamp(name)
             known = before.get(name)
-            found[name] = known if known and known.stamp == stamp else self._find(name, stamp)
+            same = known is not None and known.stamp == stamp
+            found[name] = known if known and same else self._find(name, stamp, known)
         return found
 
     def card(self, name: str) -> str:
@@ -128,16 +129,20 @@ class Catalogue:
     def _stamp(self, name: str) -> tuple[Any, ...]:
         folder = self.repository / name
         files = (folder / CONFIG_FILE, folder / LABELS_FILE, folder / ROLLOUT_FILE)
-        return (*list_versions(self.repository, name), *map(_changed, files))
+        numbers = list_versions(self.repository, name)
+        return (
+            *((number, _files(folder / str(number))) for number in numbers),
+            *map(_changed, files),
+        )
 
-    def _find(self, name: str, stamp: tuple[Any, ...]) -> Found:
+    def _find(self, name: str, stamp: tuple[Any, ...], known: Found | None) -> Found:
         versions: dict[int, Served] = {}
         faults: dict[int, str] = {}
         try:
             rollout = read_rollout(self.repository / name)
             numbers = served_versions(self.repository, name)
         except (ArtifactError, ServingError) as error:
-            return Found(stamp, faults={0: str(error)})
+            return replace(known or Found(stamp), stamp=stamp, faults={0: str(error)})
         for number in numbers:
             try:
                 served = self._load(name, number)
@@ -219,6 +224,14 @@ def _changed(file: Path) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return (status.st_mtime_ns, status.st_ino)
+
+
+def _files(version: Path) -> tuple[Any, ...]:
+    """What lies in a version's folder, which others may fill file by file."""
+    try:
+        return tuple(sorted((file.name, *_changed(file)) for file in version.iterdir()))
+    except OSError:
+        return ()
 
 
 def _digest(file: Path) -> str:

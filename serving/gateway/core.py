@@ -22,6 +22,7 @@ from serving.gateway.settings import Settings
 from serving.gateway.visit import Visit
 
 NOT_ITS_INPUT = (ServerUnreachable, ModelUnavailable, ModelUnknown)  # no request causes these
+HUNG = 0.9  # of the deadline: a request called off after that was not given up by its client
 
 
 @dataclass
@@ -75,7 +76,8 @@ class Core:
                 state.failed = time.monotonic()
             raise of_backend(error) from None
         except asyncio.CancelledError:  # the deadline, or a client that left
-            outcomes.append((True, time.perf_counter() - started))
+            seconds = time.perf_counter() - started
+            outcomes.append((seconds < HUNG * self.settings.deadline_s, seconds))
             raise
         outcomes.append((True, time.perf_counter() - started))
         return answer

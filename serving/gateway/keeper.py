@@ -15,7 +15,7 @@ from serving.gateway.catalogue import Found, Served
 from serving.gateway.core import Core
 from serving.gateway.measures import Measures
 from zoo.artifact import ArtifactError
-from zoo.rollout import Rollout, read_rollout, write_rollout
+from zoo.rollout import read_rollout, write_rollout
 
 SCAN_S = 0.25
 IDLE_PROBES = 10  # versions that nobody reaches are probed every so many periods
@@ -33,6 +33,7 @@ class Keeper:
         self.core = core
         self.measures = measures
         self._loaded: dict[str, tuple[object, ...]] = {}
+        self._refused: dict[str, str] = {}  # why a name was not loaded, said already
 
     async def start(self) -> None:
         """Read the repository; everything in it counts as loaded.
@@ -74,8 +75,11 @@ class Keeper:
             try:
                 await self.core.backend.load(name)
             except ServingError as error:
-                log.warning("not loaded", model=name, why=str(error))
+                if self._refused.get(name) != str(error):
+                    log.warning("not loaded", model=name, why=str(error))
+                self._refused[name] = str(error)
                 continue
+            self._refused.pop(name, None)
             self._loaded[name] = found[name].stamp
             for version in found[name].versions:
                 self.core.router.state[name, version].probed = 0.0
@@ -127,17 +131,15 @@ class Keeper:
 
     async def _end_trial(self, base: str, why: str) -> None:
         """Take a canary out, in the repository too where it can be written."""
-        rollouts = {
-            name: self.core.router.rollout(name) for name in self.core.router.end_trial(base)
-        }
+        router = self.core.router
+        ended = {name: router.found[name].rollout for name in router.end_trial(base)}
         log.warning("canary rolled back", model=base, why=why)
         self.measures.rolled_back.labels(base).inc()
-        for name, rollout in rollouts.items():
+        for name, trial in ended.items():
             folder = self.core.catalogue.repository / name
             with contextlib.suppress(ArtifactError):  # read-only: the trial stays ended here
-                on_disk = await asyncio.to_thread(read_rollout, folder)
-                if on_disk.stable == rollout.stable and on_disk.canary is not None:
-                    await asyncio.to_thread(write_rollout, folder, Rollout(stable=rollout.stable))
+                if await asyncio.to_thread(read_rollout, folder) == trial:
+                    await asyncio.to_thread(write_rollout, folder, router.rollout(name))
 
 
 def _warn(before: Mapping[str, Found], found: Mapping[str, Found]) -> None:
