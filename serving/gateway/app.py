@@ -24,7 +24,7 @@ from serving.gateway.door import Door
 from serving.gateway.keeper import Keeper
 from serving.gateway.measures import Measures
 from serving.gateway.openapi import describe
-from serving.gateway.problems import MEDIA_TYPE, Problem
+from serving.gateway.problems import FAILED, MEDIA_TYPE, Problem
 from serving.gateway.router import Router
 from serving.gateway.routes import make_routes
 from serving.gateway.settings import Settings
@@ -79,6 +79,7 @@ def _fastapi(core: Core, measures: Measures, lifespan: Callable[..., Any]) -> Fa
             Problem: _problem,
             RequestValidationError: _invalid,
             HTTPException: _http,
+            Exception: _failed,
         },
     )
     app.include_router(make_routes(core, measures))
@@ -112,6 +113,10 @@ async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     body = error.body(visit_of(request.scope).request_id)
     return Response(body, error.status, error.headers, MEDIA_TYPE)
+
+
+async def _failed(request: Request, _: Exception) -> Response:
+    return await _problem(request, Problem(*FAILED))  # the door says it in the log
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from serving.errors import ServingError
 from serving.gateway.access import Key, find
 from serving.gateway.core import Core
 from serving.gateway.measures import Measures
-from serving.gateway.problems import MEDIA_TYPE, Problem
+from serving.gateway.problems import FAILED, MEDIA_TYPE, Problem
 from serving.gateway.visit import VISIT, Visit
 
 OPEN_PATHS = ("/", "/livez", "/readyz")  # and all below /page/
@@ -60,10 +61,13 @@ class Door:
             async with asyncio.timeout(self.core.settings.deadline_s):
                 await self._answer(scope, receive, self._sender(visit, send), headers)
         except TimeoutError:
-            problem = Problem(504, "no answer within the deadline: send less at a time")
-            await self._refuse(visit, problem, send, close=True)
+            await self._refuse(visit, _late(scope, visit), send, close=True)
         except Problem as problem:
             await self._refuse(visit, problem, send, close=problem.status == 413)
+        except Exception as error:  # a fault of the gateway's own; its text may hold what was asked
+            where = "".join(traceback.format_tb(error.__traceback__)[-3:])
+            log.error("failed", id=visit.request_id, why=type(error).__name__, where=where)
+            await self._refuse(visit, Problem(*FAILED), send, close=True)
         finally:
             self._record(scope, visit)
         return None
@@ -214,6 +218,12 @@ def _visit(headers: dict[Any, str]) -> Visit:
     fits = 0 < len(given) <= LONGEST_ID and given.isascii() and given.isprintable()
     request_id = given if fits else secrets.token_hex(8)
     return Visit(request_id, headers.get(b"x-request-key", "") or request_id)
+
+
+def _late(scope: Scope, visit: Visit) -> Problem:
+    if scope["method"] == "POST" and not visit.body:
+        return Problem(408, "the body did not come within the deadline: send it at once")
+    return Problem(504, "no answer within the deadline: send less at a time")
 
 
 def _check_type(headers: dict[Any, str]) -> None:

@@ -87,7 +87,8 @@ PROBLEM = _object(
 )
 REFUSALS = {
     **{400: "The body is not JSON.", 401: "No key, or one that opens nothing."},
-    **{404: "No such model or version.", 413: "The body is too large."},
+    **{404: "No such model or version.", 408: "The body did not come in time."},
+    413: "The body is too large.",
     **{415: "The body is of another type than JSON.", 422: "The request does not fit the model."},
     **{429: "Too many requests with this key.", 503: "Overload, or no model server at present."},
     504: "No answer within the deadline.",

@@ -23,6 +23,7 @@ from serving.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST = 500  # letters of a detail: what was asked may stand in it
+FAILED = (500, "the gateway failed on this request: tell who runs it, with the request's id")
 RETRY = {"retry-after": "1"}
 
 OF_A_BACKEND: dict[type[ServingError], tuple[int, str]] = {
