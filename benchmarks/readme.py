@@ -27,7 +27,9 @@ from typing import Any
 from benchmarks import accuracy_table
 from benchmarks.ctr_table import ctr
 from benchmarks.exports_table import exports, exports_sentence
+from benchmarks.faults.table import faults
 from benchmarks.forecast_table import forecast
+from benchmarks.peers.table import added_table, peers_table
 from benchmarks.side_results import (
     epoch_sentence,
     hits_sentence,
@@ -45,6 +47,7 @@ DETAILS_FILE = "README.md"
 NOT_RUN = "Not run."
 ACCURACY_FILE, CTR_FILE = "accuracy.json", "ctr_accuracy.json"
 FORECAST_FILE, EXPORTS_FILE = "forecast_accuracy.json", "exports.json"
+PEERS_FILE, ADDED_FILE, FAULTS_FILE = "gateway_peers.json", "gateway_latency.json", "faults.json"
 Sentences = dict[str, Callable[[Mapping[str, Any]], str]]
 
 CLICK_RESULTS: Sentences = {
@@ -68,6 +71,17 @@ Written by `make tables` from the files beside it. What is measured: [README.md]
 ## Exports
 
 {exports}
+
+## Gateway
+
+{gateway}
+
+## Faults
+
+`python -m benchmarks.faults`: what becomes of requests with known answers when something breaks, \
+changes, or is too much.
+
+{faults}
 
 ## Latency
 
@@ -140,8 +154,21 @@ def details(results: Path) -> str:
     return DETAILS.format(
         accuracy=accuracy_table.full(recipes_of(results / ACCURACY_FILE)) or NOT_RUN,
         exports=exports(recipes_of(results / EXPORTS_FILE)) or NOT_RUN,
+        gateway=_gateway(results) or NOT_RUN,
+        faults=faults(_there(results / FAULTS_FILE)) or NOT_RUN,
         latency=markdown_table(measured(results)).strip() or NOT_RUN,
     )
+
+
+def _gateway(results: Path) -> str:
+    """The gateway beside other services, and over Triton itself."""
+    peers, added = _there(results / PEERS_FILE), _there(results / ADDED_FILE)
+    tables = [peers_table(peers) if peers else "", added_table(added) if added else ""]
+    return "\n\n".join(filter(None, tables))
+
+
+def _there(file: Path) -> Any:
+    return _read(file) if file.exists() else {}
 
 
 def clicks(results: Path) -> str:

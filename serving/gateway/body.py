@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection
 from typing import Any
 
@@ -83,16 +84,16 @@ def numbers(values: Any, name: str, axes: int, missing: bool = False) -> np.ndar
     """
     _check_kinds(values, name, axes, missing)
     try:
-        array = np.array(values)
-        if array.dtype == np.dtype(object):  # with nulls, or integers beyond 64 bits
-            array = array.astype(np.float64)
+        found = np.array(values)
+        if found.dtype == np.dtype(object):  # with nulls, or integers beyond 64 bits
+            found = found.astype(np.float64)
     except ValueError:
         raise Problem(422, f"field '{name}' has lists of unequal length, or depth") from None
     except OverflowError:
         raise Problem(422, f"field '{name}' holds a number that is too large") from None
-    if array.ndim != axes:
-        raise Problem(422, f"field '{name}' has {array.ndim} axes: expected {axes}")
-    return array
+    if found.ndim != axes:
+        raise Problem(422, f"field '{name}' has {found.ndim} axes: expected {axes}")
+    return found
 
 
 def floats(values: Any, name: str, axes: int, missing: bool = False) -> np.ndarray:
@@ -101,14 +102,34 @@ def floats(values: Any, name: str, axes: int, missing: bool = False) -> np.ndarr
         return numbers(values, name, axes, missing).astype(np.float32)
 
 
+def rows_of_floats(values: list[Any], name: str, body: bytes) -> np.ndarray:
+    """Rows of numbers as float32, in half the time of ``floats`` where all are numbers.
+
+    Args:
+        body: that they come from. An array takes true and false for numbers: so a body with one of
+            their letters behind its first bracket, which no number has, is looked at one by one.
+    """
+    start = body.find(b"[")
+    if body.find(b"u", start) < 0 and body.find(b"s", start) < 0:
+        try:
+            rows = [array("d", row) for row in values]
+        except TypeError:  # such as a text, of which ``floats`` says where it stands
+            return floats(values, name, 2)
+        if len(set(map(len, rows))) == 1:
+            with np.errstate(over="ignore"):
+                flat = np.frombuffer(b"".join(rows)).astype(np.float32)
+            return flat.reshape(len(rows), -1)
+    return floats(values, name, 2)
+
+
 def integers(values: Any, name: str, axes: int) -> np.ndarray:
     """Nested lists of whole numbers as int64."""
-    array = numbers(values, name, axes)
-    if array.dtype.kind == "f" and array.size:
+    found = numbers(values, name, axes)
+    if found.dtype.kind == "f" and found.size:
         raise Problem(422, f"field '{name}' holds numbers that are not whole, or too large")
-    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
+    if found.dtype.kind == "u" and found.size and found.max() > np.iinfo(np.int64).max:
         raise Problem(422, f"field '{name}' holds a number that is too large")
-    return array.astype(np.int64)
+    return found.astype(np.int64)
 
 
 def _check_kinds(values: Any, name: str, axes: int, missing: bool) -> None:

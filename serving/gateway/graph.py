@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from serving.gateway.backends import Arrays
-from serving.gateway.body import few, floats, integers, required, whole
+from serving.gateway.body import few, floats, integers, required, rows_of_floats, whole
 from serving.gateway.catalogue import Served
 from serving.gateway.problems import Problem
 from zoo.golden import LABELLED
@@ -36,11 +36,14 @@ def form_of(body: dict[str, Any]) -> str:
     return "sparse" if "sparse" in body else "dense"
 
 
-def dense(body: dict[str, Any], served: Served) -> Arrays:
-    """Dense rows as the model's input. Shapes: (batch, features) float32."""
+def dense(body: dict[str, Any], served: Served, raw: bytes) -> Arrays:
+    """Dense rows of a body, ``raw`` as it came, as the model's input.
+
+    Shapes: → (batch, features) float32.
+    """
     rows = required(body, "features", list, "a list of rows")
     few(rows, served.signature.max_batch, "features", "rows")
-    return {DENSE: floats(rows, "features", 2)}
+    return {DENSE: rows_of_floats(rows, "features", raw)}
 
 
 def sparse(body: dict[str, Any], served: Served, wide: Served | None) -> tuple[Served, Arrays]:
@@ -59,7 +62,7 @@ def sparse(body: dict[str, Any], served: Served, wide: Served | None) -> tuple[S
     read = [_row(index, row) for index, row in enumerate(rows)]
     width = int(served.signature.inputs[0].shape[0])
     longest = max(len(ids) for ids, _ in read)
-    if longest <= width and len(rows) <= served.signature.max_batch:
+    if served.form == "sparse" and longest <= width and len(rows) <= served.signature.max_batch:
         return served, _padded(read, served)
     if wide is None:
         raise Problem(422, f"field 'sparse' has a row of {longest} ids: expected up to {width}")

@@ -57,7 +57,7 @@ def _add_tasks(router: APIRouter, core: Core) -> None:
         form = form if form in forms else "dense"
         served = core.choose(visit, model, GRAPH, form, version)
         if "features" in body:
-            arrays = graph.dense(body, served)
+            arrays = graph.dense(body, served, visit.body)
         else:
             wide = core.choose(visit, model, GRAPH, "dense", version) if "dense" in forms else None
             served, arrays = graph.sparse(body, served, wide)
