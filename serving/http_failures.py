@@ -26,6 +26,7 @@ OF_STATUS: dict[int, type[ServingError]] = {
     403: AccessRefused,
     404: ModelUnknown,
     405: RequestRefused,
+    408: DeadlineExceeded,
     413: RequestRefused,
     415: RequestRefused,
     422: RequestRefused,

@@ -8,7 +8,7 @@ Sparse rows go to the model's sparse form while they fit it, else to the dense o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from zoo.golden import LABELLED
 FIELDS = ("features", "sparse", "top")
 TOP = 3
 IDS, VALUES, DENSE = "feature_ids", "feature_values", "x"
+MAX_ROWS = 10_000  # that are looked at before it is known which form takes them
 SPARSE_FIELDS = {"ids", "values"}
 
 
@@ -46,27 +47,31 @@ def dense(body: dict[str, Any], served: Served, raw: bytes) -> Arrays:
     return {DENSE: rows_of_floats(rows, "features", raw)}
 
 
-def sparse(body: dict[str, Any], served: Served, wide: Served | None) -> tuple[Served, Arrays]:
-    """Sparse rows as the input of the sparse form, or of the dense one where they are too many.
+def sparse(
+    body: dict[str, Any], served: Served, wide: Callable[[], Served] | None
+) -> tuple[Served, Arrays]:
+    """Sparse rows as the input of the sparse form, or of the dense one where they do not fit it.
 
     Args:
-        served: the sparse form.
-        wide: the dense form; None where it is not published.
+        served: the sparse form; the dense one where there is no other.
+        wide: gives the dense form, where it is needed; None where there is none.
 
     Raises:
         Problem: naming the row at fault.
     """
     rows = required(body, "sparse", list, "a list of rows")
-    most = max(one.signature.max_batch for one in (served, wide) if one)
-    few(rows, most, "sparse", "rows")
+    few(rows, MAX_ROWS, "sparse", "rows")
     read = [_row(index, row) for index, row in enumerate(rows)]
-    width = int(served.signature.inputs[0].shape[0])
     longest = max(len(ids) for ids, _ in read)
-    if served.form == "sparse" and longest <= width and len(rows) <= served.signature.max_batch:
+    width, most = int(served.signature.inputs[0].shape[0]), served.signature.max_batch
+    if served.form == "sparse" and longest <= width and len(rows) <= most:
         return served, _padded(read, served)
     if wide is None:
+        few(rows, most, "sparse", "rows")
         raise Problem(422, f"field 'sparse' has a row of {longest} ids: expected up to {width}")
-    return wide, _spread(read, wide)
+    dense_form = wide()
+    few(rows, dense_form.signature.max_batch, "sparse", "rows")
+    return dense_form, _spread(read, dense_form)
 
 
 def answer(outputs: Arrays, served: Served, body: dict[str, Any]) -> Mapping[str, Any]:

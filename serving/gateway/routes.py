@@ -13,7 +13,7 @@ from serving.errors import RequestRefused
 from serving.forecasts import forecast_later
 from serving.gateway import clicks, graph, series
 from serving.gateway.body import parse
-from serving.gateway.catalogue import CTR, FORECAST, GRAPH
+from serving.gateway.catalogue import CTR, FORECAST, GRAPH, Served
 from serving.gateway.core import Core
 from serving.gateway.described import described, summary
 from serving.gateway.measures import Measures
@@ -59,8 +59,11 @@ def _add_tasks(router: APIRouter, core: Core) -> None:
         if "features" in body:
             arrays = graph.dense(body, served, visit.body)
         else:
-            wide = core.choose(visit, model, GRAPH, "dense", version) if "dense" in forms else None
-            served, arrays = graph.sparse(body, served, wide)
+
+            def wide() -> Served:
+                return core.choose(visit, model, GRAPH, "dense", version)
+
+            served, arrays = graph.sparse(body, served, wide if "dense" in forms else None)
             visit.version = served.version
         outputs = await core.infer(served, arrays)
         return _answer(visit, graph.answer(outputs, served, body))
