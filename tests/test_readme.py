@@ -5,13 +5,18 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
+from starlette.routing import Match
 from typer.main import get_command
 
 from benchmarks import readme
-from zoo.cli import ask, check, convert, deploy, foresee, learn, measure  # the verbs
+from serving.gateway.core import Core
+from serving.gateway.measures import Measures
+from serving.gateway.routes import make_routes
+from zoo.cli import ask, check, convert, deploy, foresee, learn, measure, publish, rollout
 from zoo.cli.app import VERBS, app
 from zoo.families.graph_mlp.data import load_graph
 from zoo.registry import describe_dataset, describe_series
@@ -21,8 +26,10 @@ DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/own-data.md",
+    "docs/serving.md",
     "docs/architecture.md",
     "model_repository/README.md",
+    "serving/deploy/README.md",
 ]
 RESULT = {
     "recipes": {
@@ -125,7 +132,7 @@ def test_check_exits_1_with_one_line(
     assert "Not run." in (tmp_path / "results" / readme.DETAILS_FILE).read_text()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS[:3])
+@pytest.mark.parametrize("document", DOCUMENTS[:4])
 def test_commands_exist(document: str) -> None:
     calls = _commands(document, "leanzoo")
     assert len(calls) > 2
@@ -134,7 +141,7 @@ def test_commands_exist(document: str) -> None:
 
 
 def test_every_verb_is_shown_and_documented() -> None:
-    modules = (ask, check, convert, deploy, foresee, learn, measure)
+    modules = (ask, check, convert, deploy, foresee, learn, measure, publish, rollout)
     assert {module.__name__ for module in modules} == set(VERBS)
     verbs = set(get_command(app).commands)
     assert verbs == {call[0] for call in _commands("README.md", "leanzoo")}
@@ -150,6 +157,27 @@ def test_keys_of_series_are_documented(tmp_path: Path) -> None:
     known, more = (set(re.findall(r"`(\w+)`", part)) for part in (listed, own))
     assert set(describe_dataset("waves")) <= known
     assert set(describe_series(tmp_path / "my.csv", {})) - known == more - {"datasets"}
+
+
+def test_options_of_serve_are_documented() -> None:
+    text = (ROOT / "docs/serving.md").read_text()
+    options = get_command(app).commands["serve"].params
+    for option in (one for one in options if one.param_type_name == "option"):
+        assert option.opts[0] in text or option.name in ("repository", "json"), option.opts
+        assert option.envvar is None or f"`{option.envvar}`" in text
+
+
+def test_requests_of_serving_exist() -> None:
+    calls = _commands("docs/serving.md", "curl")
+    assert len(calls) > 5
+    known = make_routes(cast(Core, None), Measures()).routes
+    for call in calls:
+        path = call[0].removeprefix("$G").partition("?")[0]
+        method = "POST" if "-d" in call else "GET"
+        scope = {"type": "http", "path": path, "method": method}
+        fits = any(one.matches(scope)[0] is Match.FULL for one in known)
+        assert fits or path == "/openapi.json", path
+        json.loads(call[call.index("-d") + 1] if "-d" in call else "{}")
 
 
 def test_unknown_option_is_found() -> None:

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from serving.endpoint import Endpoint
-
 RUNS = Path("runs")
 REPOSITORY = Path("model_repository")
 URL = "127.0.0.1:8001"
@@ -20,7 +18,6 @@ URL = "127.0.0.1:8001"
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Runs = Annotated[Path, typer.Option(help="Folder of checkpoints and exports.")]
 Repository = Annotated[Path, typer.Option(help="Triton model repository.")]
-Url = Annotated[str | None, typer.Option(help=f"gRPC address of a Triton server. Default: {URL}.")]
 Local = Annotated[bool, typer.Option(help="Answer in this process, without a server.")]
 Threads = Annotated[
     int,
@@ -29,21 +26,6 @@ Threads = Annotated[
     ),
 ]
 RecipeName = Annotated[str, typer.Argument(help="A recipe, see `leanzoo list`.")]
-
-
-def endpoint(local: bool, repository: Path, url: str | None, threads: int = 1) -> Endpoint:
-    """Where to ask: this process, or a server.
-
-    Raises:
-        SignatureError: both are named.
-    """
-    from serving.client import Client
-    from serving.local import Local as Here
-    from zoo.contract import SignatureError
-
-    if local and url is not None:
-        raise SignatureError("--local answers in this process: leave out --url, or --local")
-    return Here(repository, threads) if local else Client(url or URL)
 
 
 def progress() -> Progress:
