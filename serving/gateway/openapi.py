@@ -70,9 +70,9 @@ LABEL = _object(("label", "probability"), label=TEXT, probability=NUMBER)
 NESTED = {"type": "array", "description": "(batch,) channel, step, and of quantiles level"}
 ANSWERS = {
     "classify": _object((*HEAD, "rows"), **HEAD, rows=_list(_list(LABEL))),
-    "predict": _object((*HEAD, "scores"), **HEAD, scores=_list(NUMBER)),
+    "predict": _object((*HEAD, "scores"), **HEAD, scores=_list(MAYBE)),
     "rank": _object(
-        (*HEAD, "scores", "ranking"), **HEAD, scores=_list(NUMBER), ranking=_list(WHOLE)
+        (*HEAD, "scores", "ranking"), **HEAD, scores=_list(MAYBE), ranking=_list(WHOLE)
     ),
     "forecast": _object(
         (*HEAD, "levels", "quantiles", "median", "mean", "status", "passes", "note"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,16 @@ def scripted(offered: Path) -> Scripted:
     return Scripted(offered)
 
 
+class _Kept(InProcess):
+    """Stays open when a gateway closes, so that the gateway can be started again."""
+
+    async def close(self) -> None:
+        return None
+
+
 @pytest.fixture
-def gateway(offered: Path) -> Gateway:
-    """An open gateway that answers in process."""
-    return Gateway(settings(offered), InProcess(offered, 2))
+def gateway(offered: Path) -> Iterator[Gateway]:
+    """An open gateway that answers in process; it can be started several times."""
+    backend = _Kept(offered, 2)
+    yield Gateway(settings(offered), backend)
+    asyncio.run(InProcess.close(backend))

@@ -24,6 +24,8 @@ from tests.serving.tiny_model import TinyModel
 PATIENCE_S = 20.0
 ONE_ROW = {"features": [[0.1, 0.2, 0.3, 0.4]]}
 CLASSIFY = "/v1/graph/mlp-tiny/classify"
+PREDICT, RANK = "/v1/ctr/clicks/predict", "/v1/ctr/clicks/rank"
+FORECASTS = "/v1/forecast/forecast-tiny"
 
 Arrays = Mapping[str, np.ndarray]
 Before = Callable[[Served, Arrays], Awaitable[Any]]

@@ -64,6 +64,23 @@ def test_numbers_stay_what_they_were(rows: list[list[float]]) -> None:
         assert (body.floats(rows, "x", 2) == expected.astype(np.float32)).all()
 
 
+ROWS = st.lists(
+    st.one_of(st.lists(LEAVES, max_size=3), LEAVES, st.just({})), min_size=1, max_size=3
+)
+
+
+@given(rows=st.one_of(ROWS, TABLES.filter(len)), top=st.sampled_from([None, 3, True]))
+def test_rows_that_are_read_fast_are_the_same(rows: list[Any], top: Any) -> None:
+    raw = orjson.dumps({"top": top, "features": rows})
+    rows = orjson.loads(raw)["features"]
+    slow, refused = outcome(lambda: body.floats(rows, "features", 2))
+    fast, problem = outcome(lambda: body.rows_of_floats(rows, "features", raw))
+    if refused is None:
+        assert problem is None and np.array_equal(fast, slow) and fast.dtype == np.float32
+    else:
+        assert problem is not None or fast.size == 0  # of which every model refuses the shape
+
+
 @given(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=1))
 def test_whole_numbers_are_exact(values: list[int]) -> None:
     assert body.integers(values, "x", 1).tolist() == values
