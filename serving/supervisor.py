@@ -12,7 +12,7 @@ from typing import Self
 import structlog
 
 from serving.errors import ServingError
-from serving.repository import list_models, with_steps
+from serving.repository import list_models, load_golden, with_steps
 from serving.triton import Triton
 from zoo.contract import LeanzooError
 
@@ -92,7 +92,8 @@ class Supervisor:
         names = []
         for name in list_models(self.repository):
             try:
-                with_steps(self.repository, [name])
+                for model in with_steps(self.repository, [name]):
+                    load_golden(self.repository, model)
             except ServingError as error:
                 log.warning("left out", model=name, why=str(error))
             else:
@@ -121,6 +122,8 @@ class Supervisor:
             self._triton.wait()
         except ServingError as error:
             return str(error)
+        except OSError:  # whoever stopped it has removed its log
+            return "tritonserver ended"
         return ""
 
     def _again(self, pause: float) -> bool:

@@ -48,6 +48,7 @@ class Door:
     ) -> None:
         self.app, self.core, self.measures, self.keys = app, core, measures, keys
         self.in_flight = 0
+        self._turned_away, self._told = 0, 0.0
         self._rate = read_rate(core.settings.rate)
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
@@ -57,6 +58,8 @@ class Door:
             return await self.app(scope, receive, send)
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         visit = scope[VISIT] = _visit(headers)
+        if scope["method"] == "POST" and self.in_flight >= self.core.settings.max_in_flight:
+            return await self._turn_away(visit, send)
         try:
             async with asyncio.timeout(self.core.settings.deadline_s):
                 await self._answer(scope, receive, self._sender(visit, send), headers)
@@ -81,8 +84,6 @@ class Door:
             self._admit(visit, headers.get(b"authorization", ""))
         if scope["method"] != "POST":
             return await self.app(scope, receive, send)
-        if self.in_flight >= self.core.settings.max_in_flight:
-            raise Problem(503, "too many requests at a time: ask again")
         self.in_flight += 1
         self.measures.in_flight.set(self.in_flight)
         try:
@@ -93,6 +94,21 @@ class Door:
             self.in_flight -= 1
             self.measures.in_flight.set(self.in_flight)
         return None
+
+    async def _turn_away(self, visit: Visit, send: Send) -> None:
+        """Refuse a request before anything is done for it: what is in flight needs the processor.
+
+        In the log they are a number of every second.
+        """
+        await self._refuse(
+            visit, Problem(503, "too many requests at a time: ask again"), send, False
+        )
+        visit.route = "other"
+        self.measures.answered(visit, time.perf_counter() - visit.started)
+        self._turned_away += 1
+        if visit.started - self._told > 1:
+            log.warning("turned away", requests=self._turned_away)
+            self._told, self._turned_away = visit.started, 0
 
     def _admit(self, visit: Visit, authorization: str) -> None:
         """Check key and rate."""

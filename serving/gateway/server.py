@@ -61,6 +61,7 @@ def run(gateway: Gateway, listener: socket.socket, started: Callable[[], None]) 
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         http="httptools",
     )
