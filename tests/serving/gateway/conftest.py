@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from serving.gateway import keeper
 from serving.gateway.app import Gateway
 from serving.gateway.backends import InProcess
 from tests.serving.gateway.inside import Scripted, settings
-from tests.serving.tiny_models import OFFERED
+from tests.serving.tiny_models import MLP, OFFERED, SPARSE
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +50,18 @@ def gateway(offered: Path) -> Iterator[Gateway]:
     backend = _Kept(offered, 2)
     yield Gateway(settings(offered), backend)
     asyncio.run(InProcess.close(backend))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """One model in two forms; to be published into."""
+    root = tmp_path / "models"
+    MLP.publish(root)
+    SPARSE.publish(root)
+    return root
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks often."""
+    monkeypatch.setattr(keeper, "SCAN_S", 0.02)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+from structlog.testing import capture_logs
 
+from serving.gateway.access import hashed
 from serving.gateway.app import Gateway
 from serving.gateway.catalogue import Served
-from serving.gateway.keeper import Keeper
 from serving.gateway.measures import Measures
-from serving.gateway.router import Router
 from serving.gateway.settings import Settings
 from serving.local import Local
 from tests.serving.tiny_model import TinyModel
@@ -121,11 +122,52 @@ def retrained(model: TinyModel) -> TinyModel:
     return replace(model, weights=weights)
 
 
-def kept(gateway: Gateway) -> tuple[Keeper, Router, Measures]:
-    """What looks after a gateway."""
-    return gateway.keeper, gateway.core.router, gateway.measures
-
-
 def counted(measures: Measures, name: str, **labels: str) -> float:
     """A counter's value; 0 where nothing was counted."""
     return measures.registry.get_sample_value(name, labels) or 0.0
+
+
+Asked = Callable[[], Coroutine[Any, Any, httpx.Response]]
+Scene = Callable[[Gateway, Scripted, Asked], Coroutine[Any, Any, None]]
+
+
+def play(root: Path, scene: Scene, **more: Any) -> list[Any]:
+    """Run a scene in a gateway over ``root``; the lines of its log."""
+
+    async def playing() -> None:
+        backend = Scripted(root)
+        gateway = Gateway(settings(root, **more), backend)
+        async with entered(gateway) as client:
+
+            async def asked() -> httpx.Response:
+                return await client.post(CLASSIFY, json=ONE_ROW)
+
+            await scene(gateway, backend, asked)
+
+    with capture_logs() as logs:
+        asyncio.run(playing())
+    assert not [line for line in logs if line["event"] == "keeper failed"]
+    return logs
+
+
+KEY = "lz_secret-of-a-team"
+KEYED = {"Authorization": f"Bearer {KEY}"}
+JSON = {"content-type": "application/json"}
+
+
+def gated(scripted: Scripted, **more: Any) -> Gateway:
+    return Gateway(settings(scripted.local.repository, **more), scripted)
+
+
+def keyed(scripted: Scripted, **more: Any) -> Gateway:
+    return Gateway(settings(scripted.local.repository, **more), scripted, [hashed("team-a", KEY)])
+
+
+def is_problem(response: Any, status: int, detail: str) -> bool:
+    body = response.json()
+    assert response.headers["content-type"] == "application/problem+json"
+    assert body["status"] == response.status_code == status, body
+    assert set(body) == {"type", "title", "status", "detail", "request_id"}
+    assert body["request_id"] == response.headers["x-request-id"]
+    assert re.search(detail, body["detail"]), body["detail"]
+    return True
