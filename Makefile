@@ -6,7 +6,7 @@ comma := ,
 INSTALLED := .venv/installed-$(subst $(comma),-,$(EXTRAS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint test-tensorrt gpu-check demo accuracy tables
+.PHONY: help install test lint test-tensorrt gpu-check demo faults soak accuracy tables
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -36,6 +36,12 @@ gpu-check: $(INSTALLED)  ## where there is a GPU: build, run, compare and time a
 
 demo: $(INSTALLED)  ## the whole path once for each family: train, export, publish, serve, ask, measure
 	$(BIN)/leanzoo demo
+
+faults: $(INSTALLED)  ## kill, overload, poison, stop and fuzz the gateway; roll versions under load (half an hour)
+	$(BIN)/python -m benchmarks.faults kill rollouts overload poison sigterm fuzz
+
+soak: $(INSTALLED)  ## ask the gateway for SECONDS, by default an hour: no errors, no growth
+	$(BIN)/python -m benchmarks.faults soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(OUT),--out $(OUT))
 
 accuracy: $(INSTALLED)  ## train all recipes on several seeds and write benchmarks/results/ (hours, resumes)
 	$(BIN)/python -m benchmarks.accuracy

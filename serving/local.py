@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -69,6 +70,13 @@ class Local:
     def close(self) -> None:
         """Let go of the loaded models."""
         self._models.clear()
+
+    def keep(self, model: str, versions: Iterable[int]) -> None:
+        """Let go of all loaded versions of a model but these."""
+        kept = {"", *map(str, versions)}
+        with self._loading:
+            for key in [key for key in self._models if key[0] == model and key[1] not in kept]:
+                del self._models[key]
 
     def models(self) -> list[str]:
         """Names of the published models."""
@@ -143,6 +151,8 @@ class Local:
         return self._run(step.model, self._model(step.model, str(step.version)), arrays)
 
     def _model(self, model: str, version: str) -> _Model:
+        if found := self._models.get((model, version)):  # nobody waits while another is loaded
+            return found
         with self._loading:
             if (model, version) not in self._models:
                 self._models[model, version] = self._load(model, version)

@@ -13,6 +13,7 @@ import numpy as np
 from serving.errors import DeadlineExceeded, ModelUnavailable, ModelUnknown
 from serving.gateway.catalogue import Served
 from serving.local import Local
+from serving.repository import served_versions
 from serving.triton_aio import AsyncClient
 from zoo.contract import Signature
 from zoo.steps import Step
@@ -116,9 +117,13 @@ class InProcess:
             raise DeadlineExceeded(f"'{served.name}' gave no answer in {timeout_s:g} s") from None
 
     async def load(self, name: str) -> None:
-        """See ``Backend``: versions are opened when they are first asked."""
+        """See ``Backend``: versions are opened when they are first asked; old ones are let go."""
+        await asyncio.to_thread(self._keep, name)
 
     async def close(self) -> None:
         """See ``Backend``."""
         self._workers.shutdown(wait=False, cancel_futures=True)
         self._local.close()
+
+    def _keep(self, name: str) -> None:
+        self._local.keep(name, served_versions(self._local.repository, name))

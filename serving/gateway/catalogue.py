@@ -28,6 +28,7 @@ from serving.repository import (
 from zoo.artifact import ARTIFACT_FILE, Artifact, ArtifactError, sha256_file
 from zoo.contract import Signature, near
 from zoo.golden import LABELLED, Golden
+from zoo.kept import VERSIONS_SERVED
 from zoo.rollout import ROLLOUT_FILE, Rollout, read_rollout
 from zoo.steps import Step
 
@@ -93,6 +94,11 @@ class Found:
     ensemble: bool = False
     wanted: bool = True
 
+    @property
+    def loadable(self) -> tuple[Any, ...]:
+        """What a server loads; it changes with the stamp, but not with a rollout alone."""
+        return self.stamp[:-1]
+
 
 class Catalogue:
     """What is published at ``repository``.
@@ -130,8 +136,10 @@ class Catalogue:
         folder = self.repository / name
         files = (folder / CONFIG_FILE, folder / LABELS_FILE, folder / ROLLOUT_FILE)
         numbers = list_versions(self.repository, name)
+        new = numbers[-VERSIONS_SERVED:]  # older ones do not change any more
         return (
-            *((number, _files(folder / str(number))) for number in numbers),
+            *numbers,
+            *(_files(folder / str(number)) for number in new),
             *map(_changed, files),
         )
 
@@ -150,6 +158,8 @@ class Catalogue:
                 faults[number] = str(error)
                 continue
             versions[number] = replace(served, newest=number == numbers[-1])
+        for key in [key for key in self._read if key[0] == name and key[1] not in numbers]:
+            del self._read[key]
         latest = versions[max(versions)] if versions else None
         wanted = latest is None or self.models is None or latest.base in self.models
         asked = {k: v for k, v in versions.items() if wanted and v.form in TASKS}

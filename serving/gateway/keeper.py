@@ -42,7 +42,7 @@ class Keeper:
             ServingError: there is no repository.
         """
         found = await asyncio.to_thread(self.core.catalogue.scan, {})
-        self._loaded = {name: one.stamp for name, one in found.items()}
+        self._loaded = {name: one.loadable for name, one in found.items()}
         self.core.router.update(found)
         _warn({}, found)
         await self._probe_due()
@@ -62,6 +62,7 @@ class Keeper:
             found = await asyncio.to_thread(self.core.catalogue.scan, router.found)
             _warn(router.found, found)
             router.update(found)  # first: an ensemble's version is unloaded as the next is loaded
+            self.measures.keep({(n, v) for n, one in found.items() for v in one.versions})
             await self._load_changed(found)
         await self._probe_due()
         for base in list(router.bases):
@@ -70,7 +71,8 @@ class Keeper:
 
     async def _load_changed(self, found: dict[str, Found]) -> None:
         """Load what was published since, models before the ensembles that ask them."""
-        changed = [n for n, one in found.items() if one.wanted and self._loaded.get(n) != one.stamp]
+        wanted = {name: one for name, one in found.items() if one.wanted}
+        changed = [name for name, one in wanted.items() if self._loaded.get(name) != one.loadable]
         for name in sorted(changed, key=lambda name: (found[name].ensemble, name)):
             try:
                 await self.core.backend.load(name)
@@ -80,7 +82,7 @@ class Keeper:
                 self._refused[name] = str(error)
                 continue
             self._refused.pop(name, None)
-            self._loaded[name] = found[name].stamp
+            self._loaded[name] = found[name].loadable
             for version in found[name].versions:
                 self.core.router.state[name, version].probed = 0.0
 

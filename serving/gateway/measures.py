@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -43,6 +45,7 @@ class Measures:
             ("model", "version"),
             registry=own,
         )
+        self._probed: set[tuple[str, int]] = set()
         self.rolled_back = Counter(
             "leanzoo_canary_rolled_back", "Trials that were ended.", ("model",), registry=own
         )
@@ -58,6 +61,13 @@ class Measures:
         """Say whether a version answers its golden rows."""
         self.rolled_back.labels(base)  # so that its first increase is seen
         self._ready.labels(name, str(version)).set(ready)
+        self._probed.add((name, version))
+
+    def keep(self, versions: Set[tuple[str, int]]) -> None:
+        """Say nothing more of versions that are gone: (name, number) of those that are not."""
+        for name, version in self._probed - versions:
+            self._ready.remove(name, str(version))
+        self._probed &= versions
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""
