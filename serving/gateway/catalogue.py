@@ -160,8 +160,6 @@ class Catalogue:
             versions[number] = replace(served, newest=number == numbers[-1])
         for key in [key for key in self._read if key[0] == name and key[1] not in numbers]:
             del self._read[key]
-        for key in [key for key in self._read if key[0] == name and key[1] not in numbers]:
-            del self._read[key]
         latest = versions[max(versions)] if versions else None
         wanted = latest is None or self.models is None or latest.base in self.models
         asked = {k: v for k, v in versions.items() if wanted and v.form in TASKS}

@@ -63,7 +63,6 @@ class Keeper:
             _warn(router.found, found)
             router.update(found)  # first: an ensemble's version is unloaded as the next is loaded
             self.measures.keep({(n, v) for n, one in found.items() for v in one.versions})
-            self.measures.keep({(n, v) for n, one in found.items() for v in one.versions})
             await self._load_changed(found)
         await self._probe_due()
         for base in list(router.bases):
