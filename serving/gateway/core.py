@@ -22,7 +22,7 @@ from serving.gateway.settings import Settings
 from serving.gateway.visit import Visit
 
 NOT_ITS_INPUT = (ServerUnreachable, ModelUnavailable, ModelUnknown)  # no request causes these
-HUNG = 0.9  # of the deadline: a request called off after that was not given up by its client
+HUNG = 0.5  # of the deadline: a request that is called off after that has failed, whoever did it
 
 
 @dataclass

@@ -118,7 +118,7 @@ def test_a_trial_that_never_answers_in_time_ends(root: Path) -> None:
         assert backend.cancelled == keeper.MIN_FAILED
         await is_over(gateway, asked)
 
-    play(root, scene, deadline_s=0.3)
+    play(root, scene, deadline_s=1.0)
 
 
 def test_a_slow_trial_ends(root: Path) -> None:
