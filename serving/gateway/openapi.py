@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from serving.gateway.core import Core
 from serving.gateway.described import PATHS, described
+from serving.gateway.door import OPEN_PATHS
 from serving.gateway.problems import MEDIA_TYPE
 
 NUMBER = {"type": "number"}
@@ -130,8 +131,11 @@ def describe(app: FastAPI, core: Core) -> dict[str, Any]:
     keyed = {"type": "http", "scheme": "bearer"}
     made.setdefault("components", {})["securitySchemes"] = {"key": keyed}
     made["security"] = [{"key": []}]
-    for path in made["paths"].values():
-        for operation in path.values():
+    for path, operations in made["paths"].items():
+        for operation in operations.values():
+            if path in OPEN_PATHS:
+                operation["security"] = []
+                continue
             for code, refusal in _refusals((401, 404, 429)).items():
                 operation["responses"].setdefault(str(code), refusal)
             if "requestBody" not in operation:  # nothing in them can be refused so

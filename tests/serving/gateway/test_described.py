@@ -140,6 +140,8 @@ def test_the_description_is_valid_and_its_examples_run(gateway: Gateway) -> None
     document = asyncio.run(scene())
     assert document["openapi"].startswith("3.1")
     assert {"/v1/models", "/readyz", "/v1/graph/{model}/classify"} <= set(document["paths"])
+    assert document["paths"]["/livez"]["get"]["security"] == []
+    assert "security" not in document["paths"]["/v1/models"]["get"]
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     identifiers = [
         one["operationId"] for path in document["paths"].values() for one in path.values()
