@@ -2,37 +2,80 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from serving.gateway import start
+from serving.gateway.access import Key, find
+from serving.gateway.settings import Settings
+from serving.gateway.start import Addresses, Behind
 from tests.cli.conftest import Leanzoo, assert_one_line
-from zoo.cli import deploy
 
 if TYPE_CHECKING:
     from tests.conftest import Trained
 
 
-@pytest.mark.parametrize("when", ["emit", "wait"])
-def test_serve_ends_well_when_it_is_stopped(
-    leanzoo: Leanzoo, monkeypatch: pytest.MonkeyPatch, when: str
+class Started(NamedTuple):
+    """What the verb asked for."""
+
+    settings: Settings
+    behind: Behind
+    keys: Sequence[Key] | None
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Started]:
+    """Servers that were started; each says at once that it serves, and ends."""
+    found: list[Started] = []
+
+    def serve(settings: Settings, behind: Behind, keys: Any, say: Any) -> None:
+        found.append(Started(settings, behind, keys))
+        say(Addresses(["mlp-toy"], "http://127.0.0.1:8080", "127.0.0.1:8001", None))
+
+    monkeypatch.setattr(start, "serve", serve)
+    return found
+
+
+def test_serve_makes_a_key_that_opens_it(leanzoo: Leanzoo, started: list[Started]) -> None:
+    said = leanzoo("serve", "--json", "--rate", "5/second").json
+    assert said["models"] == ["mlp-toy"] and said["gateway"] == "http://127.0.0.1:8080"
+    assert started[0].settings.rate == "5/second" and not started[0].behind.in_process
+    assert find(started[0].keys or (), f"Bearer {said['key']}") == "this-run"
+
+
+def test_serve_says_where_its_page_is(leanzoo: Leanzoo, started: list[Started]) -> None:
+    assert "page http://127.0.0.1:8080/#key=lz_" in leanzoo("serve").err
+    assert "page http://127.0.0.1:8080/\n" in leanzoo("serve", "--open", "--in-process").err
+    assert started[1].keys is None and started[1].behind.in_process
+
+
+def test_serve_takes_the_keys_of_a_file(
+    leanzoo: Leanzoo, started: list[Started], tmp_path: Path
 ) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
+    file = tmp_path / "keys.json"
+    key = leanzoo("key", "team-a", "--file", file).out.strip()
+    assert leanzoo("serve", "--json", "--keys", file).json["key"] is None
+    assert find(started[0].keys or (), f"Bearer {key}") == "team-a"
+    assert_one_line(leanzoo("key", "team-a", "--file", file), "choose another name")
 
-    @contextlib.contextmanager
-    def running(*_: object) -> Iterator[SimpleNamespace]:
-        yield SimpleNamespace(names=["m"], grpc_url="g", http_url="h", wait=stop)
 
-    monkeypatch.setattr(deploy, "running", running)
-    if when == "emit":
-        monkeypatch.setattr(deploy, "emit", stop)
-    assert leanzoo("serve", "--json").code == 0
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--open", "--keys", "none.json"], "leave it out, or --keys"),
+        (["--keys", "none.json"], "holds no keys"),
+        (["--in-process", "--triton-url", "h:1"], "leave it out, or --triton-url"),
+    ],
+)
+def test_serve_refuses_what_contradicts(
+    leanzoo: Leanzoo, started: list[Started], options: list[str], message: str
+) -> None:
+    assert_one_line(leanzoo("serve", *options), message)
+    assert not started
 
 
 @pytest.mark.parametrize("option", ["--http-port", "--grpc-port"])
