@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +12,7 @@ from typing import Self
 import structlog
 
 from serving.errors import ServingError
-from serving.repository import list_models, load_golden, with_steps
+from serving.repository import list_models
 from serving.triton import Triton
 from zoo.contract import LeanzooError
 
@@ -27,7 +27,8 @@ class Supervisor:
 
     Args:
         repository: the model repository.
-        models: what to load, with the steps of ensembles; default all that are whole.
+        names: gives what to load, steps of ensembles included, at every start; default all. What
+            does not load is left out.
         http_port, grpc_port: 0 for any free one, which is then kept.
 
     Attributes:
@@ -37,12 +38,12 @@ class Supervisor:
     def __init__(
         self,
         repository: Path,
-        models: Iterable[str] | None = None,
+        names: Callable[[], list[str]] | None = None,
         http_port: int = 0,
         grpc_port: int = 0,
     ) -> None:
         self.repository = repository
-        self.models = None if models is None else list(models)
+        self._names = names or (lambda: list_models(repository))
         self.http_port, self.grpc_port = http_port, grpc_port
         self.restarted: Callable[[], None] = lambda: None
         self._stopping = threading.Event()
@@ -59,7 +60,7 @@ class Supervisor:
         return self._triton.http_url
 
     def __enter__(self) -> Self:
-        """Start it, and wait until every model has answered its golden rows.
+        """Start it, and wait until it answers.
 
         Raises:
             ServingError: it does not start.
@@ -82,23 +83,10 @@ class Supervisor:
         self._thread.join()
 
     def _start(self) -> None:
-        names = self._whole() if self.models is None else self.models
-        triton = Triton(self.repository, names, self.http_port, self.grpc_port)
+        names = self._names()
+        triton = Triton(self.repository, names, self.http_port, self.grpc_port, lenient=True)
         triton.__enter__()
         self._triton = triton
-
-    def _whole(self) -> list[str]:
-        """The published models that can be loaded; the others are named and left out."""
-        names = []
-        for name in list_models(self.repository):
-            try:
-                for model in with_steps(self.repository, [name]):
-                    load_golden(self.repository, model)
-            except ServingError as error:
-                log.warning("left out", model=name, why=str(error))
-            else:
-                names.append(name)
-        return names
 
     def _watch(self) -> None:
         pause = FIRST_PAUSE_S

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from serving.gateway.access import Key
 from serving.gateway.app import Gateway
@@ -72,13 +71,12 @@ def serve(
         check_open(settings.host)
     log_to_stderr()
     list_models(settings.repository)
-    names = None
     if settings.models is not None:
-        bases, names = named(settings.repository, settings.models)
+        bases, _ = named(settings.repository, settings.models)
         settings = replace(settings, models=tuple(sorted(bases)))
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
-        backend, triton = _behind(stack, settings.repository, behind, names)
+        backend, triton = _behind(stack, settings, behind)
         gateway = Gateway(settings, backend, keys)
         if triton is not None:
             triton.restarted = gateway.measures.restarts.inc
@@ -94,11 +92,16 @@ def serve(
 
 
 def _behind(
-    stack: contextlib.ExitStack, repository: Path, behind: Behind, names: list[str] | None
+    stack: contextlib.ExitStack, settings: Settings, behind: Behind
 ) -> tuple[Backend, Supervisor | None]:
+    root, models = settings.repository, settings.models
     if behind.in_process:
-        return InProcess(repository, WORKERS), None
+        return InProcess(root, WORKERS), None
     if behind.triton_url is not None:
         return OverTriton(behind.triton_url, loads=False), None
-    triton = stack.enter_context(Supervisor(repository, names, behind.http_port, behind.grpc_port))
+
+    def names() -> list[str]:
+        return list_models(root) if models is None else named(root, models)[1]
+
+    triton = stack.enter_context(Supervisor(root, names, behind.http_port, behind.grpc_port))
     return OverTriton(triton.grpc_url, loads=True), triton
