@@ -40,13 +40,15 @@ class Json(Response):
 def make_routes(core: Core, measures: Measures) -> APIRouter:
     """All endpoints of a core."""
     router = APIRouter(default_response_class=Json)
-    _add_tasks(router, core)
+    _add_graph(router, core)
+    _add_clicks(router, core)
+    _add_series(router, core)
     _add_descriptions(router, core)
     _add_health(router, core, measures)
     return router
 
 
-def _add_tasks(router: APIRouter, core: Core) -> None:
+def _add_graph(router: APIRouter, core: Core) -> None:
     @router.post("/v1/graph/{model}/classify", **POSTED["classify"])
     async def classify(request: Request, model: Model, version: Version = None) -> Response:
         """For each row the likeliest labels."""
@@ -68,6 +70,8 @@ def _add_tasks(router: APIRouter, core: Core) -> None:
         outputs = await core.infer(served, arrays)
         return _answer(visit, graph.answer(outputs, served, body))
 
+
+def _add_clicks(router: APIRouter, core: Core) -> None:
     @router.post("/v1/ctr/{model}/predict", **POSTED["predict"])
     async def predict(request: Request, model: Model, version: Version = None) -> Response:
         """The score of each row."""
@@ -86,6 +90,8 @@ def _add_tasks(router: APIRouter, core: Core) -> None:
         outputs = await core.infer(served, clicks.rank_inputs(body, served))
         return _answer(visit, clicks.ranking(outputs))
 
+
+def _add_series(router: APIRouter, core: Core) -> None:
     @router.post("/v1/forecast/{model}", **POSTED["forecast"])
     async def forecast(request: Request, model: Model, version: Version = None) -> Response:
         """What follows a history, as quantiles."""

@@ -80,8 +80,7 @@ def serve(
         gateway = Gateway(settings, backend, keys)
         if triton is not None:
             triton.restarted = gateway.measures.restarts.inc
-        host, port = listener.getsockname()[:2]
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        url = _url(*listener.getsockname()[:2])
 
         def begun() -> None:
             models = sorted(gateway.core.router.bases)
@@ -89,6 +88,10 @@ def serve(
             started(Addresses(models, url, grpc, triton.http_url if triton else None))
 
         run(gateway, listener, begun)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _behind(
