@@ -18,12 +18,14 @@ import orjson
 import structlog
 import uvicorn
 import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.errors import PortInUse
 from serving.gateway.app import Gateway
 
 KEEP_ALIVE_S = 75
 BACKLOG = 2048
+LAST_WORD_S = 0.25
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -63,7 +65,7 @@ def run(gateway: Gateway, listener: socket.socket, started: Callable[[], None]) 
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        http="httptools",
+        http=HttpToolsProtocol,
     )
     server = _Server(config, gateway, started)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -82,6 +84,36 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._begun()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the port without losing a connection that the kernel has made already, then stop.
+
+        It resets those that nobody has accepted as a port is closed, and uvicorn ends those whose
+        request has not been read. So the last ones are accepted here, right before it is closed,
+        and have a moment to send.
+        """
+        held = [listener.dup() for listener in sockets or ()]  # the loop closes its own
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(0)
+        for listener in held:
+            await self._accept_last(listener)
+        await asyncio.sleep(LAST_WORD_S)
+        await super().shutdown([])
+
+    async def _accept_last(self, listener: socket.socket) -> None:
+        """Accept what waits at a port, and close it."""
+        loop, waiting = asyncio.get_running_loop(), []
+        listener.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                waiting.append(listener.accept()[0])
+        listener.close()
+        for connection in waiting:
+            await loop.connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return HttpToolsProtocol(self.config, self.server_state, self.lifespan.state)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
