@@ -103,8 +103,7 @@ class Door:
         await self._refuse(
             visit, Problem(503, "too many requests at a time: ask again"), send, False
         )
-        visit.route = "other"
-        self.measures.answered(visit, time.perf_counter() - visit.started)
+        self.measures.turned_away()
         self._turned_away += 1
         if visit.started - self._told > 1:
             log.warning("turned away", requests=self._turned_away)

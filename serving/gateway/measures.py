@@ -31,6 +31,7 @@ class Measures:
         self._requests = Counter(
             "leanzoo_requests", "Requests.", ("route", "model", "version", "status"), registry=own
         )
+        self._turned_away = self._requests.labels("other", "", "", "503")
         self._seconds = Histogram(
             "leanzoo_request_seconds",
             "From a request's headers to its answer.",
@@ -50,6 +51,10 @@ class Measures:
             "leanzoo_canary_rolled_back", "Trials that were ended.", ("model",), registry=own
         )
         self.restarts = Counter("leanzoo_triton_restarts", "Restarts of Triton.", registry=own)
+
+    def turned_away(self) -> None:
+        """Count a request that was refused before anything was known of it."""
+        self._turned_away.inc()
 
     def answered(self, visit: Visit, seconds: float) -> None:
         """Count an answer."""
