@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,19 @@ def load_artifact(root: Path, model: str, version: str = "") -> Artifact:
         return Artifact.load(folder)
     except ArtifactError as error:
         raise ModelUnavailable(f"model '{model}' version {folder.name}: {error}") from None
+
+
+def base_name(artifact: Artifact) -> str:
+    """The model that a published one is a form of; itself, where it is of no recipe."""
+    return str(artifact.recipe.get("name", artifact.model))
+
+
+def latest_manifest(root: Path, model: str) -> Artifact | None:
+    """What the latest version that can be read says of itself, its files unchecked."""
+    for number in reversed(list_versions(root, model)):
+        with contextlib.suppress(ArtifactError):  # half-written: an earlier one says it too
+            return Artifact.load(root / model / str(number), verify=False)
+    return None
 
 
 def load_signature(artifact: Artifact) -> Signature:

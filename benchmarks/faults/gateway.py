@@ -101,7 +101,8 @@ def gateway(repository: Path, *options: str) -> Iterator[Gateway]:
         LeanzooError: it does not start, with what it said.
     """
     command = [str(COMMAND), "serve", "--open", "--json", "--repository", str(repository)]
-    command += ["--port", "0", "--grpc-port", "0", "--http-port", "0", "--rate", NO_LIMIT]
+    command += ["--port", "0", "--rate", NO_LIMIT]
+    command += [] if "--in-process" in options else ["--grpc-port", "0", "--http-port", "0"]
     command += ["--deadline-s", str(DEADLINE_S), *options]
     with tempfile.TemporaryDirectory(prefix="leanzoo-faults-") as scratch:
         log = Path(scratch) / "gateway.log"

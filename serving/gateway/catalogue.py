@@ -18,6 +18,8 @@ from serving.repository import (
     CONFIG_FILE,
     LABELS_FILE,
     SHARED,
+    base_name,
+    latest_manifest,
     list_models,
     list_versions,
     load_artifact,
@@ -36,10 +38,6 @@ GRAPH, CTR, FORECAST = "graph", "ctr", "forecast"
 TASKS = {  # form → what is asked of it
     **{"dense": GRAPH, "sparse": GRAPH, "series": FORECAST},
     **{"rows": CTR, "rows-raw": CTR, "rank": CTR, "rank-raw": CTR},
-}
-SUFFIXES = {  # form → what its published name has behind the base name
-    **{"sparse": "-sparse", "rows-raw": "-raw", "rank": "-rank", "rank-raw": "-rank-raw"},
-    **{"rows-encode": "-encode", "rank-encode": "-rank-encode"},
 }
 
 
@@ -177,7 +175,6 @@ class Catalogue:
     def _open(self, name: str, number: int, labels: str) -> Served:
         artifact = load_artifact(self.repository, name, str(number))
         signature = load_signature(artifact)
-        form = str(artifact.metrics.get("form", ""))
         names: tuple[str, ...] = ()
         if any(spec.name == LABELLED for spec in signature.outputs):
             if artifact.metrics.get(SHARED, {}).get(LABELS_FILE) != labels:
@@ -190,8 +187,8 @@ class Catalogue:
         return Served(
             name=name,
             version=number,
-            base=name.removesuffix(SUFFIXES.get(form, "")),
-            form=form,
+            base=base_name(artifact),
+            form=str(artifact.metrics.get("form", "")),
             artifact=artifact,
             signature=signature,
             golden=Golden.load(artifact.path, signature),
@@ -208,12 +205,9 @@ def named(repository: Path, models: Iterable[str]) -> tuple[frozenset[str], list
 
     Raises:
         ModelUnknown: there is none of that name.
-        ModelUnavailable: its latest version cannot be read.
     """
-    base_of = {}
-    for name in list_models(repository):
-        form = load_artifact(repository, name).metrics.get("form", "")
-        base_of[name] = name.removesuffix(SUFFIXES.get(form, ""))
+    manifests = {name: latest_manifest(repository, name) for name in list_models(repository)}
+    base_of = {name: base_name(made) for name, made in manifests.items() if made}
     known = {**{base: base for base in base_of.values()}, **base_of}
     for model in models:
         if model not in known:

@@ -30,13 +30,17 @@ PREFERRED = ("sparse", "rows-raw", "rank-raw", "series", "dense", "rows", "rank"
 EXAMPLE_ROWS, EXAMPLE_CANDIDATES = 2, 10
 
 
-def summary(core: Core, base: str) -> dict[str, Any]:
-    """One line of the list of models."""
+def summaries(core: Core) -> list[dict[str, Any]]:
+    """The list of models."""
+    faults = core.router.faults()
+    return [_summary(core, base, faults) for base in sorted(core.router.bases)]
+
+
+def _summary(core: Core, base: str, faults: Mapping[str, str]) -> dict[str, Any]:
     router = core.router
     forms = router.bases[base]
     name = _main(forms)
     rollout = router.rollout(name)
-    faults = router.faults()
     canary = {"version": rollout.canary, "fraction": rollout.fraction}
     return {
         "name": base,
@@ -62,7 +66,7 @@ def described(core: Core, base: str) -> dict[str, Any]:
     main = shown[next((form for form in MAIN if form in shown), next(iter(shown)))]
     report = read_json(main.artifact, "report.json")
     return {
-        **summary(core, base),
+        **_summary(core, base, router.faults()),
         "card": core.catalogue.card(main.name),
         "metrics": {**_public(main.artifact.metrics), "gates": report},
         "recipe": main.artifact.recipe,

@@ -58,8 +58,12 @@ class Keeper:
 
     async def _turn(self) -> None:
         router = self.core.router
-        with contextlib.suppress(ServingError):  # such as a repository that is being moved
+        try:
             found = await asyncio.to_thread(self.core.catalogue.scan, router.found)
+        except ServingError as error:  # such as a repository that is being moved
+            self._complain("", str(error))
+        else:
+            self._refused.pop("", None)
             _warn(router.found, found)
             router.update(found)  # first: an ensemble's version is unloaded as the next is loaded
             self.measures.keep({(n, v) for n, one in found.items() for v in one.versions})
@@ -77,14 +81,18 @@ class Keeper:
             try:
                 await self.core.backend.load(name)
             except ServingError as error:
-                if self._refused.get(name) != str(error):
-                    log.warning("not loaded", model=name, why=str(error))
-                self._refused[name] = str(error)
+                self._complain(name, str(error))
                 continue
             self._refused.pop(name, None)
             self._loaded[name] = found[name].loadable
             for version in found[name].versions:
                 self.core.router.state[name, version].probed = 0.0
+
+    def _complain(self, name: str, why: str) -> None:
+        """Say once why a model, or with no name the repository, was not loaded."""
+        if self._refused.get(name) != why:
+            log.warning("not loaded", model=name, why=why)
+        self._refused[name] = why
 
     async def _probe_due(self) -> None:
         """Probe versions that are new, and in turns all others."""

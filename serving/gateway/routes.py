@@ -15,7 +15,7 @@ from serving.gateway import clicks, graph, series
 from serving.gateway.body import parse
 from serving.gateway.catalogue import CTR, FORECAST, GRAPH, Served
 from serving.gateway.core import Core
-from serving.gateway.described import described, summary
+from serving.gateway.described import described, summaries
 from serving.gateway.measures import Measures
 from serving.gateway.openapi import POSTED
 from serving.gateway.problems import Problem
@@ -116,7 +116,7 @@ def _add_descriptions(router: APIRouter, core: Core) -> None:
     async def models(request: Request) -> Response:
         """The models that can be asked."""
         _visit(request, "models")
-        return Json({"models": [summary(core, base) for base in sorted(core.router.bases)]})
+        return Json({"models": summaries(core)})
 
     @router.get("/v1/models/{model}")
     async def model(request: Request, model: Model) -> Response:

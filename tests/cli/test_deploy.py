@@ -43,7 +43,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Started]:
 def test_serve_makes_a_key_that_opens_it(leanzoo: Leanzoo, started: list[Started]) -> None:
     said = leanzoo("serve", "--json", "--rate", "5/second").json
     assert said["models"] == ["mlp-toy"] and said["gateway"] == "http://127.0.0.1:8080"
-    assert started[0].settings.rate == "5/second" and not started[0].behind.in_process
+    assert started[0].settings.rate == "5/second"
+    assert started[0].behind == Behind(http_port=8000, grpc_port=8001)
     assert find(started[0].keys or (), f"Bearer {said['key']}") == "this-run"
 
 
@@ -69,6 +70,8 @@ def test_serve_takes_the_keys_of_a_file(
         (["--open", "--keys", "none.json"], "leave it out, or --keys"),
         (["--keys", "none.json"], "holds no keys"),
         (["--in-process", "--triton-url", "h:1"], "leave it out, or --triton-url"),
+        (["--in-process", "--http-port", "0"], "none is, leave them out"),
+        (["--triton-url", "h:1", "--grpc-port", "8001"], "none is, leave them out"),
     ],
 )
 def test_serve_refuses_what_contradicts(

@@ -109,8 +109,15 @@ class TinyModel:
         if self.labels:
             metrics["shared"] = {"labels.txt": sha256_file(folder.parent / "labels.txt")}
         parents = {"checkpoint": self.training} if self.training else {}
+        base = self.name.removesuffix(f"-{self.form.removeprefix('rows-')}")
         return Artifact(
-            folder, "published", self.name, self.signature, parents=parents, metrics=metrics
+            folder,
+            "published",
+            self.name,
+            self.signature,
+            recipe={"name": base},
+            parents=parents,
+            metrics=metrics,
         )
 
     def _warm_rows(self) -> dict[str, np.ndarray]:

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 PREFIX = "LEANZOO_GATEWAY_"
 KEYS = Path("keys.json")
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Of Triton; 0 takes a free one.")]
+PORTS = 8000, 8001  # of Triton's HTTP and gRPC
+
+Port = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="Of the Triton that is started; 0 takes a free one."),
+]
 
 
 @app.command()
@@ -51,8 +56,8 @@ def serve(
             help="gRPC address of a Triton that others run over the same repository.",
         ),
     ] = None,
-    http_port: Port = 8000,
-    grpc_port: Port = 8001,
+    http_port: Port = None,
+    grpc_port: Port = None,
     deadline_s: Annotated[
         float, typer.Option(min=0.01, envvar=PREFIX + "DEADLINE_S", help="Of a request.")
     ] = 2.0,
@@ -130,18 +135,29 @@ def make_key(
     return None
 
 
-def _behind(in_process: bool, triton_url: str | None, http_port: int, grpc_port: int) -> Behind:
+def _behind(
+    in_process: bool, triton_url: str | None, http_port: int | None, grpc_port: int | None
+) -> Behind:
     """What answers behind the gateway.
 
     Raises:
-        ServingError: two of them are named.
+        ServingError: two of them are named, or ports of a Triton that is not started.
     """
     from serving.errors import ServingError
     from serving.gateway.start import Behind
 
     if in_process and triton_url is not None:
         raise ServingError("--in-process needs no Triton: leave it out, or --triton-url")
-    return Behind(in_process, triton_url, http_port, grpc_port)
+    if (in_process or triton_url is not None) and (http_port, grpc_port) != (None, None):
+        raise ServingError(
+            "--http-port and --grpc-port are of the Triton that is started here: none is, leave "
+            "them out"
+        )
+    ports = (
+        PORTS[0] if http_port is None else http_port,
+        PORTS[1] if grpc_port is None else grpc_port,
+    )
+    return Behind(in_process, triton_url, *ports)
 
 
 def _door(file: Path | None, open_door: bool) -> tuple[str | None, list[Key] | None]:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from serving.errors import ModelUnavailable, ModelUnknown
 from serving.repository import (
+    base_name,
+    latest_manifest,
     list_models,
-    list_versions,
     load_artifact,
     load_steps,
     model_folder,
@@ -208,12 +209,11 @@ def _write(rollouts: dict[Form, Rollout]) -> None:
 
 
 def _named(root: Path, model: str) -> tuple[str, str]:
-    """The recipe that a published model is of, and the last word of its form."""
-    for number in reversed(list_versions(root, model)):
-        if made := Form(root, model).manifest(number):
-            form = str(made.metrics.get("form", ""))
-            return str(made.recipe.get("name", model)), form.rpartition("-")[2]
-    return model, ""
+    """The model that a published one is a form of, and the last word of its form."""
+    made = latest_manifest(root, model)
+    if made is None:
+        return model, ""
+    return base_name(made), str(made.metrics.get("form", "")).rpartition("-")[2]
 
 
 def _is_ensemble(form: Form) -> bool:

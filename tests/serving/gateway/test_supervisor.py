@@ -22,6 +22,7 @@ from serving.errors import ServerFailed
 from serving.gateway import keeper
 from serving.gateway.app import Gateway
 from serving.gateway.backends import OverTriton
+from serving.gateway.catalogue import named
 from serving.local import Local
 from serving.supervisor import Supervisor
 from tests.serving.gateway.inside import (
@@ -227,6 +228,7 @@ def test_a_damaged_version_stops_no_other_model(tmp_path: Path) -> None:
     (tmp_path / "mlp-tiny" / "2" / "model.onnx").write_bytes(b"damaged")
     shutil.copytree(tmp_path / "clicks" / "1", tmp_path / "clicks" / "2")
     (tmp_path / "clicks" / "2" / "artifact.json").unlink()
+    assert named(tmp_path, ["clicks", "mlp-tiny"])[1] == ["clicks", "mlp-tiny"]
 
     async def scene(kept: Supervisor) -> None:
         gateway = Gateway(settings(tmp_path), OverTriton(kept.grpc_url, loads=True))
