@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -128,3 +128,18 @@ def check_classify(model: str, signature: Signature, labelled: str, top: int) ->
         raise RequestRefused(f"model '{model}' has no batch axis to classify by row: use infer")
     if top < 1:
         raise RequestRefused(f"top is {top}: expected 1 or more")
+
+
+def likeliest(rows: np.ndarray, labels: Sequence[str], top: int) -> list[Labels]:
+    """For each row the ``top`` likeliest (label, probability), likeliest first.
+
+    Args:
+        rows: probabilities (batch, classes).
+        labels: names of the classes.
+    """
+    order = np.argsort(-rows, axis=-1, kind="stable")[:, :top]
+    best = np.take_along_axis(rows, order, axis=-1).tolist()
+    return [
+        [(labels[k], probability) for k, probability in zip(ks, row, strict=True)]
+        for ks, row in zip(order.tolist(), best, strict=True)
+    ]

@@ -21,6 +21,7 @@ from typing import SupportsIndex
 
 import numpy as np
 
+from serving.dialogue import hold, hold_later
 from serving.windows import History, window_of
 from zoo.contract import Signature, SignatureError, TensorSpec
 
@@ -71,28 +72,14 @@ def forecast(signature: Signature, history: History, horizon: int | None, ask: A
     Raises:
         SignatureError: see ``passes``.
     """
-    asking = passes(signature, history, horizon)
-    try:
-        inputs = next(asking)
-        while True:
-            inputs = asking.send(ask(inputs))
-    except StopIteration as done:
-        made: Forecast = done.value
-        return made
+    return hold(passes(signature, history, horizon), ask)
 
 
 async def forecast_later(
     signature: Signature, history: History, horizon: int | None, ask: AskLater
 ) -> Forecast:
     """``forecast`` where asking is awaited."""
-    asking = passes(signature, history, horizon)
-    try:
-        inputs = next(asking)
-        while True:
-            inputs = asking.send(await ask(inputs))
-    except StopIteration as done:
-        made: Forecast = done.value
-        return made
+    return await hold_later(passes(signature, history, horizon), ask)
 
 
 def passes(

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 import onnxruntime
 
-from serving.endpoint import Arrays, Labels, check_classify, check_request, refusing
+from serving.endpoint import Arrays, Labels, check_classify, check_request, likeliest, refusing
 from serving.errors import ModelUnavailable, ServingError, one_line
 from serving.forecasts import Forecast, History, forecast
 from serving.records import Record, Records, rank_arrays, scores_of, to_arrays
@@ -96,20 +96,19 @@ class Local:
             RequestRefused: the arrays do not fit the signature.
             ModelUnknown, ModelUnavailable: see ``serving.repository``.
         """
-        loaded = self._model(model, version)
-        check_request(model, loaded.signature, arrays)
-        return self._run(model, loaded, arrays)
+        check_request(model, self.signature(model, version), arrays)
+        return self.infer_raw(model, arrays, version)
+
+    def infer_raw(self, model: str, arrays: Arrays, version: str = "") -> dict[str, np.ndarray]:
+        """``infer`` for callers who have checked the arrays themselves."""
+        return self._run(model, self._model(model, version), arrays)
 
     def classify(self, model: str, arrays: Arrays, top: int = 3, version: str = "") -> list[Labels]:
         """For each row the ``top`` likeliest (label, probability), likeliest first."""
         loaded = self._model(model, version)
         check_classify(model, loaded.signature, loaded.labelled, top)
         rows = self.infer(model, arrays, version)[loaded.labelled]
-        order = np.argsort(-rows, axis=-1, kind="stable")[:, :top]
-        return [
-            [(loaded.labels[i], float(row[i])) for i in best]
-            for row, best in zip(rows, order, strict=True)
-        ]
+        return likeliest(rows, loaded.labels, top)
 
     def predict(self, model: str, records: Records, version: str = "") -> list[float]:
         """The score of each record, a dict of field → raw value; see ``serving.records``."""

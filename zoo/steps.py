@@ -8,7 +8,7 @@ The first tensors are the ensemble's inputs; its outputs are tensors that a step
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,21 +58,38 @@ def read_steps(folder: Path) -> tuple[Step, ...]:
         raise ArtifactError(f"{file} cannot be read ({error}); make the artifact again") from None
 
 
-def run_steps(
-    steps: Sequence[Step], arrays: Arrays, ask: Callable[[Step, Arrays], Arrays]
-) -> dict[str, np.ndarray]:
-    """Ask the models in turn.
+def walk_steps(
+    steps: Sequence[Step], arrays: Arrays
+) -> Generator[tuple[Step, Arrays], Arrays, dict[str, np.ndarray]]:
+    """Yields each step with the inputs of its model, and is sent the outputs of its model.
 
     Args:
         steps: in order.
         arrays: the ensemble's inputs.
-        ask: (step, inputs of its model) → outputs of its model.
 
     Returns:
         All tensors by name, those between the steps included.
     """
     tensors = dict(arrays)
     for step in steps:
-        answers = ask(step, {own: tensors[tensor] for own, tensor in step.inputs.items()})
+        answers = yield step, {own: tensors[tensor] for own, tensor in step.inputs.items()}
         tensors |= {tensor: answers[own] for own, tensor in step.outputs.items()}
     return tensors
+
+
+def run_steps(
+    steps: Sequence[Step], arrays: Arrays, ask: Callable[[Step, Arrays], Arrays]
+) -> dict[str, np.ndarray]:
+    """Ask the models in turn, see ``walk_steps``.
+
+    Args:
+        ask: (step, inputs of its model) → outputs of its model.
+    """
+    walk = walk_steps(steps, arrays)
+    try:
+        asked = next(walk)
+        while True:
+            asked = walk.send(ask(*asked))
+    except StopIteration as done:
+        tensors: dict[str, np.ndarray] = done.value
+        return tensors

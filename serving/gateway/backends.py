@@ -10,13 +10,14 @@ from typing import Protocol
 
 import numpy as np
 
+from serving.dialogue import hold_later
 from serving.errors import DeadlineExceeded, ModelUnavailable, ModelUnknown
 from serving.gateway.catalogue import Served
 from serving.local import Local
 from serving.repository import served_versions
 from serving.triton_aio import AsyncClient
 from zoo.contract import Signature
-from zoo.steps import Step
+from zoo.steps import Step, walk_steps
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -82,14 +83,15 @@ class OverTriton:
     async def _by_steps(
         self, steps: Sequence[Step], signature: Signature, arrays: Arrays, timeout_s: float
     ) -> Arrays:
-        tensors = dict(arrays)
-        for step in steps:
-            inputs = {own: tensors[tensor] for own, tensor in step.inputs.items()}
+        async def ask(asked: tuple[Step, Arrays]) -> Arrays:
+            step, inputs = asked
             version, outputs = str(step.version), list(step.outputs)
             answer, _ = await self._client.infer_raw(
                 step.model, inputs, version, outputs, timeout_s
             )
-            tensors |= {tensor: answer[own] for own, tensor in step.outputs.items()}
+            return answer
+
+        tensors = await hold_later(walk_steps(steps, arrays), ask)
         return {spec.name: tensors[spec.name] for spec in signature.outputs}
 
 
@@ -110,7 +112,8 @@ class InProcess:
         """See ``Backend``."""
         loop = asyncio.get_running_loop()
         version = str(served.version)
-        asked = loop.run_in_executor(self._workers, self._local.infer, served.name, arrays, version)
+        run = self._local.infer_raw
+        asked = loop.run_in_executor(self._workers, run, served.name, arrays, version)
         try:
             return await asyncio.wait_for(asked, timeout_s)
         except TimeoutError:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from serving.endpoint import likeliest
 from serving.gateway.backends import Arrays
 from serving.gateway.body import few, floats, integers, required, rows_of_floats, whole
 from serving.gateway.catalogue import Served
@@ -76,15 +77,11 @@ def sparse(
 
 def answer(outputs: Arrays, served: Served, body: dict[str, Any]) -> Mapping[str, Any]:
     """For each row the likeliest labels with their probabilities."""
-    top = whole(body, "top", TOP)
-    rows = outputs[LABELLED]
-    order = np.argsort(-rows, axis=-1, kind="stable")[:, :top]
-    best = np.take_along_axis(rows, order, axis=-1).tolist()
-    labels = served.labels
+    top = whole(body, "top", TOP) or TOP
     return {
         "rows": [
-            [{"label": labels[k], "probability": p} for k, p in zip(ks, ps, strict=True)]
-            for ks, ps in zip(order.tolist(), best, strict=True)
+            [{"label": label, "probability": probability} for label, probability in row]
+            for row in likeliest(outputs[LABELLED], served.labels, top)
         ]
     }
 

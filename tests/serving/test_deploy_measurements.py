@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from serving.gateway.measures import Measures
 from tests.serving.test_deploy import DEPLOY, SERVICES, tool
 
 PROMETHEUS = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
@@ -17,9 +18,9 @@ BOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "leanzoo.json").read_tex
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 ASKED = [target["expr"] for panel in PANELS for target in panel["targets"]]
 GATEWAYS_METRICS = {
-    *("leanzoo_requests_total", "leanzoo_request_seconds", "leanzoo_in_flight"),
-    *("leanzoo_model_ready", "leanzoo_canary_rolled_back_total", "leanzoo_triton_restarts_total"),
-    *("process_resident_memory_bytes", "process_cpu_seconds_total"),
+    re.sub("_(bucket|sum|count)$", "", line.split()[2])
+    for line in Measures().text().decode().splitlines()
+    if line.startswith("# TYPE ") and not line.split()[2].endswith("_created")
 }
 
 
