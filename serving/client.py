@@ -14,13 +14,13 @@ connection could be made, so that nothing was sent before; never after an error 
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from serving.closing import Closing
 from serving.dialogue import hold
 from serving.endpoint import Arrays, Labels
 from serving.errors import RequestRefused
@@ -85,7 +85,7 @@ def _grpc_address(url: str, key: str | None) -> str:
     return address
 
 
-class Client:
+class Client(Closing):
     """Asks models of the Triton server at ``url`` (``host:port`` of its gRPC endpoint).
 
     Args:
@@ -98,17 +98,6 @@ class Client:
         self.timeout_s = timeout_s
         self._triton = InferenceServerClient(url, channel_args=CHANNEL)
         self._calls = TritonCalls(url, timeout_s, retries)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection."""

@@ -5,12 +5,12 @@ The twin of ``serving.http_client.GatewayClient``: the same methods, awaited.
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 import httpx
 import numpy as np
 
+from serving.closing import ClosingLater
 from serving.dialogue import hold_later
 from serving.endpoint import Arrays, Labels
 from serving.forecasts import Forecast, History
@@ -20,7 +20,7 @@ from serving.records import Record, Records
 from zoo.contract import Signature
 
 
-class AsyncGatewayClient:
+class AsyncGatewayClient(ClosingLater):
     """``GatewayClient`` from coroutines."""
 
     def __init__(
@@ -35,17 +35,6 @@ class AsyncGatewayClient:
         self.timeout_s = timeout_s
         self._calls = GatewayCalls(self.url, timeout_s, retries, retry_busy)
         self._http = httpx.AsyncClient(**options(self.url, key))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -6,12 +6,12 @@ names forms by itself, see ``serving.http_calls``.
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 import httpx
 import numpy as np
 
+from serving.closing import Closing
 from serving.dialogue import hold
 from serving.endpoint import Arrays, Labels
 from serving.forecasts import Forecast, History
@@ -21,7 +21,7 @@ from serving.records import Record, Records
 from zoo.contract import Signature
 
 
-class GatewayClient:
+class GatewayClient(Closing):
     """Asks models of the gateway at ``url`` (``http://host:port``).
 
     Args:
@@ -44,17 +44,6 @@ class GatewayClient:
         self.timeout_s = timeout_s
         self._calls = GatewayCalls(self.url, timeout_s, retries, retry_busy)
         self._http = httpx.Client(**options(self.url, key))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,12 +6,11 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import onnxruntime
 
+from serving.closing import Closing
 from serving.endpoint import Arrays, Labels, check_classify, check_request, likeliest, refusing
 from serving.errors import ModelUnavailable, ServingError, one_line
 from serving.forecasts import Forecast, History, forecast
@@ -43,7 +42,7 @@ class _Model:
     labels: list[str]
 
 
-class Local:
+class Local(Closing):
     """Answers from the model repository at ``repository``, in this process.
 
     A version is checked against its manifest when first asked, and kept; models published
@@ -55,17 +54,6 @@ class Local:
         self.threads = threads
         self._models: dict[tuple[str, str], _Model] = {}
         self._loading = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the loaded models."""

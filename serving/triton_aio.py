@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from serving.closing import ClosingLater
 from serving.dialogue import Dialogue, Result, hold_later
 from serving.endpoint import Arrays, Labels
 from serving.forecasts import Forecast, History
@@ -22,7 +22,7 @@ from serving.triton_calls import CHANNEL, RETRIES, Call, TritonCalls
 from zoo.contract import Signature
 
 
-class AsyncClient:
+class AsyncClient(ClosingLater):
     """Asks models of the Triton server at ``url`` (``host:port`` of its gRPC endpoint).
 
     It belongs to the event loop that first awaits it. A call whose task is cancelled is cancelled
@@ -37,17 +37,6 @@ class AsyncClient:
         self.url = url
         self.timeout_s = timeout_s
         self._calls = TritonCalls(url, timeout_s, retries)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Close the connection."""
