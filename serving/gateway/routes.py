@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from serving.endpoint import refusing
 from serving.errors import RequestRefused
@@ -27,10 +28,8 @@ Version = Annotated[
 ]
 
 
-class Json(Response):
+class Json(JSONResponse):
     """Written by orjson, numpy's arrays included."""
-
-    media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         """The body."""
