@@ -8,7 +8,7 @@ import numpy as np
 import scipy.stats
 
 OUTSIDE = 0.025  # probability on each side of an interval
-P99_SAMPLES = 500  # no p99 of fewer
+LEAST = {0.99: 500, 0.999: 5000}  # samples without which there is no such percentile
 RESAMPLES = 2000
 
 
@@ -32,7 +32,7 @@ def percentile(samples: np.ndarray, quantile: float) -> Interval | None:
         quantile: 0..1.
     """
     n = len(samples)
-    if n == 0 or (quantile >= 0.99 and n < P99_SAMPLES):
+    if n < LEAST.get(quantile, 1):
         return None
     below = scipy.stats.binom(n, quantile)
     low, high = int(below.ppf(OUTSIDE)), int(below.ppf(1 - OUTSIDE)) + 1  # ranks from 1

@@ -11,7 +11,17 @@ import numpy as np
 from benchmarks.intervals import Interval, percentile
 
 VALID, INVALID = "VALID", "INVALID"
-PERCENTILES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}
+PERCENTILES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99, "p999_ms": 0.999}
+RUNGS = {  # of the ladder, from the arithmetic to the caller
+    "floor": "the work itself: arithmetic or bytes, at this machine's rates",
+    "torch": "PyTorch, eager, in process",
+    "ort": "ONNX Runtime, fp32, in process",
+    "ort-int8": "ONNX Runtime, int8, in process",
+    "compute": "Triton, what the server says that the model took",
+    "grpc": "Triton over gRPC",
+    "http": "Triton over HTTP",
+    "gateway": "the gateway, JSON over HTTP",
+}
 
 
 @dataclass(frozen=True)
@@ -20,23 +30,35 @@ class Measurement:
 
     Attributes:
         model: id of the measured graph.
-        role: ``teacher`` or ``student``.
+        role: ``teacher``, ``student``, or ``identity``, which has the student's inputs and outputs
+            and computes nothing.
         form: the exported form that was asked.
         protocol: ``A``, ``B`` or ``C``, see ``node_protocols``; ``R`` or ``K``, see
             ``click_protocols``; ``F``, see ``forecast_protocols``.
         batch: nodes, rows, candidates or windows per query.
         target: runtime and device.
         precision: of weights and activations.
+        rung: of the ladder, a key of ``RUNGS``: how far from the caller the model is.
+        load: ``closed``, one query after the other, or ``open``, at scheduled times.
         concurrency: queries in flight.
+        offered_per_s: queries that were scheduled, in an open loop.
+        achieved_per_s: queries that were answered.
+        lag_p99_ms: by how much the generator was late, in an open loop.
+        restarts: of the servers, over which the samples are spread.
         samples: timed queries.
         p50_ms: from node ids, or from the inputs, to the answer, with the order-statistic interval.
         p95_ms: the same; None where there are too few samples.
         p99_ms: the same; None below 500 samples.
+        p999_ms: the same; None below 5,000.
         rows_p50_ms: the part of it that expands neighbourhoods and gathers features.
         rows_per_s: answered nodes, rows or candidates per second.
         errors: failed queries.
         nodes_fetched: nodes whose features were gathered, mean per query.
         max_abs_diff: largest difference of logits, from the trained model's or the row-wise form's.
+        server_ms: means of what the server says it spent: ``queue``, ``input``, ``infer``,
+            ``output``.
+        core_s_per_query: processor time of all processes that serve.
+        histogram: of the latencies, see ``histograms``.
         accuracy: fraction of test nodes, through this path.
         exact_accuracy: fraction of test nodes, computed exactly.
         forms_p50_ms: form → p50 in the pilot; the fastest form was measured.
@@ -54,16 +76,26 @@ class Measurement:
     batch: int
     target: str = "onnxruntime-cpu"
     precision: str = "fp32"
+    rung: str = "ort"
+    load: str = "closed"
     concurrency: int = 1
+    offered_per_s: float | None = None
+    achieved_per_s: float | None = None
+    lag_p99_ms: float | None = None
+    restarts: int = 0
     samples: int = 0
     p50_ms: Interval | None = None
     p95_ms: Interval | None = None
     p99_ms: Interval | None = None
+    p999_ms: Interval | None = None
     rows_p50_ms: float | None = None
     rows_per_s: float | None = None
     errors: int = 0
     nodes_fetched: float | None = None
     max_abs_diff: float | None = None
+    server_ms: dict[str, float] = field(default_factory=dict)
+    core_s_per_query: float | None = None
+    histogram: str = ""
     accuracy: float | None = None
     exact_accuracy: float | None = None
     forms_p50_ms: dict[str, float] = field(default_factory=dict)
@@ -84,11 +116,11 @@ class Measurement:
 
     @staticmethod
     def from_json(raw: Mapping[str, Any]) -> Measurement:
-        """The inverse of ``to_json``."""
-        values = {known.name: raw[known.name] for known in fields(Measurement)}
+        """The inverse of ``to_json``; what was not measured yet is as if it had not been."""
+        values = {known.name: raw[known.name] for known in fields(Measurement) if known.name in raw}
         for name in PERCENTILES:
-            values[name] = Interval(**values[name]) if values[name] else None
-        return Measurement(**{**values, "reasons": tuple(values["reasons"])})
+            values[name] = Interval(**values[name]) if values.get(name) else None
+        return Measurement(**{**values, "reasons": tuple(values.get("reasons", ()))})
 
 
 def latencies(samples_ms: np.ndarray, batch: int) -> dict[str, Any]:
