@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,26 @@ def percentile(samples: np.ndarray, quantile: float) -> Interval | None:
     ranked = np.sort(samples)
     middle = max(1, int(np.ceil(n * quantile)))
     return Interval(*(float(ranked[rank - 1]) for rank in (middle, low, high)))
+
+
+def ratio_of_rounds(slow: Sequence[np.ndarray], fast: Sequence[np.ndarray]) -> Interval:
+    """median(slow) / median(fast), over rounds that share nothing but the code.
+
+    The mean of the rounds' log ratios, with Student's t over rounds; of a single round the paired
+    bootstrap of its queries, which knows nothing of how rounds differ.
+
+    Args:
+        slow: latencies of each round.
+        fast: of the same queries in the same rounds.
+    """
+    if len(slow) == 1:
+        within = median_ratio(slow[0], fast[0])
+        assert within is not None
+        return within
+    logs = np.array([np.log(np.median(a) / np.median(b)) for a, b in zip(slow, fast, strict=True)])
+    middle, spread = float(logs.mean()), float(scipy.stats.sem(logs))
+    wide = float(scipy.stats.t.ppf(1 - OUTSIDE, len(logs) - 1)) * spread
+    return Interval(*(float(np.exp(at)) for at in (middle, middle - wide, middle + wide)))
 
 
 def median_ratio(slow: np.ndarray, fast: np.ndarray, seed: int = 0) -> Interval | None:

@@ -88,6 +88,9 @@ class Pair:
         teacher_forms: of the teacher.
         logits: the teacher's own logits by row id, computed by torch; none where it gives none.
         data: the recipe's data.
+        taught: the teacher's data; the same where both read it alike.
+        runs: role → checkpoint.
+        out: folder of the exported graphs.
     """
 
     task: str
@@ -96,6 +99,9 @@ class Pair:
     teacher_forms: tuple[str, ...]
     logits: np.ndarray
     data: Any
+    taught: Any
+    runs: Mapping[str, Path]
+    out: Path
 
 
 def open_pair(name: str, runs: Path, threads: int) -> Pair:
@@ -135,6 +141,9 @@ def open_pair(name: str, runs: Path, threads: int) -> Pair:
         teacher_forms=tuple(teachers),
         logits=_logits(teacher_run, seen),
         data=data,
+        taught=seen,
+        runs={"student": run, "teacher": teacher_run},
+        out=out,
     )
 
 

@@ -102,7 +102,8 @@ def gateway(repository: Path, *options: str) -> Iterator[Gateway]:
     """
     command = [str(COMMAND), "serve", "--open", "--json", "--repository", str(repository)]
     command += ["--port", "0", "--rate", NO_LIMIT]
-    command += [] if "--in-process" in options else ["--grpc-port", "0", "--http-port", "0"]
+    starts_triton = not {"--in-process", "--triton-url"} & set(options)
+    command += ["--grpc-port", "0", "--http-port", "0"] if starts_triton else []
     command += ["--deadline-s", str(DEADLINE_S), *options]
     with tempfile.TemporaryDirectory(prefix="leanzoo-faults-") as scratch:
         log = Path(scratch) / "gateway.log"
