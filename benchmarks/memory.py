@@ -18,8 +18,8 @@ def peak_bytes(file: Path, inputs: Shapes) -> int:
         file: the graph.
         inputs: complete shape of every input.
     """
-    graph = _with_shapes(file, inputs)
-    size = {value.name: _bytes(value) for value in (*graph.value_info, *graph.output)}
+    graph = with_shapes(file, inputs)
+    size = {value.name: tensor_bytes(value) for value in (*graph.value_info, *graph.output)}
     last_use = {name: step for step, node in enumerate(graph.node) for name in node.input}
     last_use |= {value.name: len(graph.node) for value in graph.output}
     alive = peak = 0
@@ -31,18 +31,30 @@ def peak_bytes(file: Path, inputs: Shapes) -> int:
     return peak
 
 
-def _with_shapes(file: Path, inputs: Shapes) -> onnx.GraphProto:
-    """The graph with the shape of every tensor that can be inferred."""
+def with_shapes(file: Path, inputs: Shapes) -> onnx.GraphProto:
+    """The graph with the shape of every tensor that can be inferred.
+
+    Args:
+        file: the graph.
+        inputs: complete shape of every input.
+    """
     model = onnx.load(file)
     for value in model.graph.input:
         for dim, length in zip(value.type.tensor_type.shape.dim, inputs[value.name], strict=True):
             dim.dim_value = length
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
+    for node in [n for n in model.graph.node if n.op_type == "Shape" and n.input[0] in inputs]:
+        # what is sliced by an input's size is inferred only where that is a constant
+        ends = {a.name: a.i for a in node.attribute}
+        sizes = inputs[node.input[0]][ends.get("start") : ends.get("end")]
+        constant = onnx.numpy_helper.from_array(np.array(sizes, np.int64), node.output[0])
+        model.graph.initializer.append(constant)
+        model.graph.node.remove(node)
     return onnx.shape_inference.infer_shapes(model, data_prop=True).graph
 
 
-def _bytes(value: onnx.ValueInfoProto) -> int:
+def tensor_bytes(value: onnx.ValueInfoProto) -> int:
     """Size of a tensor whose shape is known; an unknown axis counts as 1."""
     tensor = value.type.tensor_type
     lengths = [dim.dim_value or 1 for dim in tensor.shape.dim]
