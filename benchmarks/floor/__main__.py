@@ -1,0 +1,90 @@
+"""Models against the least time for their work: ``python -m benchmarks.floor mlp-cora``.
+
+Prints a table of trained recipes: all forms of the student, and the teacher. With ``--out`` the
+rows are written down too, with the machine's rates and its state.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.conditions import Watch, git_sha, software
+from benchmarks.floor.rates import Rates, measure_rates
+from benchmarks.floor.roofline import floors
+from benchmarks.markdown import table
+from benchmarks.sides import BATCHES, STUDENT, Course, Side, courses
+from benchmarks.subjects import Arrays, Pair, Subject, open_pair
+from zoo.contract import LeanzooError
+from zoo.results import write_json
+
+HEAD = ("model", "form", "batch", "MFLOP", "MB", "floor", "bound", "p50", "over", "identity")
+
+
+def main() -> None:
+    """Measure, print, write down."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("recipes", nargs="+")
+    parser.add_argument("--batches", type=int, nargs="+", default=list(BATCHES))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    try:
+        watch, rates = Watch(asked.threads), measure_rates(asked.threads)
+        rows = [r for name in asked.recipes for r in _rows(name, asked, rates)]
+        if asked.out:
+            conditions = {"machine": watch.machine(), "versions": software(), "git_sha": git_sha()}
+            found = {"rates": asdict(rates), "floors": rows, "conditions": conditions}
+            write_json(asked.out, found)
+    except LeanzooError as error:
+        parser.error(str(error))
+    print(*[f"{name} {value:.4g}" for name, value in asdict(rates).items()], sep=", ", end="\n\n")
+    print(as_table(rows))
+
+
+def _rows(recipe: str, asked: argparse.Namespace, rates: Rates) -> list[dict[str, Any]]:
+    pair = open_pair(recipe, asked.runs, asked.threads)
+    return floors([(course, None) for course in all_forms(pair)], asked.batches, rates)
+
+
+def all_forms(pair: Pair) -> list[Course]:
+    """The courses of a pair, and one more for every form of the student that is in none."""
+    found = courses(pair)
+    asked = {course.student.subject.form for course in found}
+    others = [subject for form, subject in pair.students.items() if form not in asked]
+    first = found[0]
+    return found + [
+        replace(first, student=Side(STUDENT, subject, partial(_calls, subject)))
+        for subject in others
+    ]
+
+
+def _calls(subject: Subject, ids: np.ndarray) -> list[Arrays]:
+    step = subject.max_batch or len(ids)
+    return [subject.rows(ids[start : start + step]) for start in range(0, len(ids), step)]
+
+
+def as_table(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows as a Markdown table; bytes and operations in millions, times in ms."""
+    return table(HEAD, [_cells(row) for row in rows], texts=2)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    floor = [f"{row['flops'] / 1e6:.3g}", f"{row['bytes'] / 1e6:.3g}", f"{row['floor_ms']:.4f}"]
+    times = [_number(row[name]) for name in ("p50_ms", "over_floor", "identity_ms")]
+    return [row["model"], row["form"], f"{row['batch']:,}", *floor, row["bound"], *times]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    main()
