@@ -40,7 +40,7 @@ def version(
 VERBS = (
     *("zoo.cli.learn", "zoo.cli.convert", "zoo.cli.check", "zoo.cli.publish"),
     *("zoo.cli.rollout", "zoo.cli.deploy"),
-    *("zoo.cli.ask", "zoo.cli.foresee", "zoo.cli.measure"),
+    *("zoo.cli.ask", "zoo.cli.foresee", "zoo.cli.measure", "zoo.cli.report"),
 )
 
 

@@ -1,0 +1,1 @@
+"""Results of ``leanzoo bench`` as one page for people: ``leanzoo report``."""

@@ -1,0 +1,137 @@
+"""Latency distributions in full: every percentile that the samples support."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.histograms import decode
+from benchmarks.measurement import Measurement
+from benchmarks.report.drawing import COLOURS, MUTED, Figure, label, panel, time_axis
+from benchmarks.report.pareto import lowest
+from benchmarks.report.results import Result
+from benchmarks.report.words import RUNG_NAMES, asked, per_s, time_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TICKS = {0.0: "min", 0.5: "p50", 0.9: "p90", 0.99: "p99", 0.999: "p99.9", 0.9999: "p99.99"}
+BEYOND = 5  # samples above the last percentile that is drawn: p99 of 500, p99.9 of 5,000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One distribution in a panel."""
+
+    name: str
+    found: Measurement
+    colour: str
+    dashed: bool = False
+
+
+def nines(fraction: np.ndarray) -> np.ndarray:
+    """How many nines a percentile has: 0.9 → 1, 0.99 → 2."""
+    return np.asarray(-np.log10(1 - fraction))
+
+
+def percentiles(found: Measurement) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulative fractions and latencies in ms, as far as the samples support them."""
+    steps = [(float(part), float(ms)) for ms, part in decode(found.histogram)]
+    most = 1 - BEYOND / max(found.samples, BEYOND + 1)
+    kept = [(part, ms) for part, ms in steps if part <= most]
+    below = [(0.0, steps[0][1]), *kept]
+    return np.array([part for part, _ in below]), np.array([ms for _, ms in below])
+
+
+def distribution_figure(result: Result) -> Figure | None:
+    """Distributions of a recipe: in process, and of the served paths the open loop's."""
+    panels = []
+    for ident, title, measured in _groups(result):
+        lines = [
+            Line(found.role, found, COLOURS[found.role], bool(found.reasons)) for found in measured
+        ]
+        if lines:
+            name = f"distribution-{result.recipe}-{ident}"
+            panels.append(distribution_panel(name, title, lines, columns=3))
+    if not panels:
+        return None
+    caption = (
+        f"{result.recipe}: each step to the right is another nine, so the tail is as wide as the "
+        "middle; a line that stays flat is a model that keeps its promise, and it ends where the "
+        "samples say no more (dashed: INVALID)."
+    )
+    return Figure(f"distribution-{result.recipe}", panels, caption, columns=3)
+
+
+def _groups(result: Result) -> Iterable[tuple[str, str, list[Measurement]]]:
+    """Anchor, title and measurements of each panel."""
+    inside = [found for found in result.rungs if found.rung == "ort" and found.histogram]
+    if inside:
+        first = min((found.batch, found.protocol) for found in inside)
+        chosen = [found for found in inside if (found.batch, found.protocol) == first]
+        fastest: dict[str, Measurement] = {}
+        for found in chosen:
+            fastest.setdefault(found.role, found)
+        yield "ort", f"in process, {asked(first[1], first[0])}", [*fastest.values()]
+    for rung in ("grpc", "gateway"):
+        slowest = [lowest(result.curves, rung, role) for role in ("student", "teacher")]
+        served = [it for it in slowest if it and it.histogram]
+        if served:
+            rates = " and ".join(dict.fromkeys(per_s(it.offered_per_s) for it in served))
+            yield rung, f"{RUNG_NAMES[rung]}, open, {rates}", served
+
+
+def distribution_panel(
+    ident: str,
+    title: str,
+    lines: Sequence[Line],
+    columns: int = 2,
+    level: tuple[float, str] | None = None,
+) -> str:
+    """Percentiles on an axis of nines, each line labelled at its end.
+
+    Args:
+        ident: unique on the page.
+        title: of the panel.
+        lines: what is drawn.
+        columns: how many such pictures fill the page's column.
+        level: a latency in ms that is marked, and its name.
+    """
+
+    def draw(axes: Axes) -> None:
+        last = max(_draw_line(axes, line) for line in lines)
+        if level:
+            axes.axhline(level[0], color=MUTED, lw=0.8, linestyle=(0, (1, 2)))
+            label(axes, level[1], (0.05, level[0]), (0, 2))
+        time_axis(axes, "y")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low / 1.3, high * 1.6)
+        ticks = [part for part in TICKS if nines(np.array(part)) <= last + 0.02]
+        axes.set_xticks(
+            [float(nines(np.array(part))) for part in ticks], [TICKS[part] for part in ticks]
+        )
+        axes.set_xlim(0, last * 1.02)
+
+    return panel(ident, title, _in_words(lines), draw, 2.5, columns)
+
+
+def _draw_line(axes: Axes, line: Line) -> float:
+    """Draw one distribution with its name at the end; how many nines it reaches."""
+    parts, ms = percentiles(line.found)
+    dashes: Any = (0, (3, 2)) if line.dashed else "-"
+    axes.plot(nines(parts), ms, color=line.colour, lw=1.4, linestyle=dashes)
+    end = float(nines(parts)[-1]), float(ms[-1])
+    label(axes, line.name, end, (-2, 4), (line.colour, "right", "bottom"))
+    return end[0]
+
+
+def _in_words(lines: Sequence[Line]) -> str:
+    parts = []
+    for line in lines:
+        found = line.found
+        tail = f", p99.9 {time_of(found.p999_ms)}" if found.p999_ms else ""
+        parts.append(f"{line.name}: p50 {time_of(found.p50_ms)}, p99 {time_of(found.p99_ms)}{tail}")
+    return "; ".join(parts) + "."
