@@ -20,6 +20,8 @@ from benchmarks.measurement import Measurement
 from benchmarks.sides import courses
 from benchmarks.subjects import Pair
 
+Inputs = Mapping[str, tuple[int, Sequence[str | int]]]  # type and axes, by name
+
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 RATES = Rates(
     threads=1,
@@ -38,7 +40,7 @@ ROWS = 6
 def saved(
     folder: Path,
     nodes: list[onnx.NodeProto],
-    inputs: Mapping[str, tuple[int, Sequence[str | int]]],
+    inputs: Inputs,
     weights: Mapping[str, Any],
 ) -> Path:
     """A graph whose only output is ``y``."""
@@ -76,7 +78,11 @@ def test_only_gathered_rows_are_read(tmp_path: Path) -> None:
         helper.make_node("Gather", ["table", "ids"], ["rows"]),
         helper.make_node("ScatterND", ["sums", "at", "rows"], ["y"], reduction="add"),
     ]
-    inputs = {"ids": (INT64, ["rows"]), "at": (INT64, ["rows", 1]), "sums": (FLOAT, ["nodes", 5])}
+    inputs: Inputs = {
+        "ids": (INT64, ["rows"]),
+        "at": (INT64, ["rows", 1]),
+        "sums": (FLOAT, ["nodes", 5]),
+    }
     file = saved(tmp_path, nodes, inputs, {"table": table})
     few = cost(file, {"ids": (ROWS,), "at": (ROWS, 1), "sums": (2, 5)})
     assert few.weight_bytes == 4 * ROWS * 5
