@@ -18,7 +18,6 @@ import numpy as np
 
 from benchmarks.intervals import LEAST
 from benchmarks.measurement import PERCENTILES
-from export.triton_config import read_config
 
 if TYPE_CHECKING:
     from benchmarks.load.outcome import Loaded
@@ -106,6 +105,8 @@ def cached_in(repository: Path, models: Iterable[str]) -> tuple[str, ...]:
     Raises:
         ArtifactError: a model has no configuration.
     """
+    from export.triton_config import read_config  # slow to import, which few who judge need
+
     return tuple(line for model in models for line in cached(read_config(repository / model)))
 
 

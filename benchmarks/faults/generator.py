@@ -23,6 +23,7 @@ import uvloop
 
 from benchmarks.faults.connection import Asked
 from benchmarks.faults.load import Load, Plan
+from benchmarks.load.punctual import be_punctual, without_pauses
 from zoo.contract import LeanzooError
 
 START_TIMEOUT_S = 60.0
@@ -88,6 +89,8 @@ def _generate(plan: Plan, stop: Any, there: Connection) -> None:
     """The process: says that it begins, asks until told to stop, hands over what it found."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if plan.punctual:
+        be_punctual()
     stopped = False
 
     def poll() -> bool:
@@ -105,7 +108,8 @@ def _generate(plan: Plan, stop: Any, there: Connection) -> None:
         return load
 
     there.send("begun")
-    load = uvloop.run(main())
+    with without_pauses():
+        load = uvloop.run(main())
     there.send((load.asked, time.process_time()))
 
 

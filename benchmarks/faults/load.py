@@ -1,7 +1,7 @@
 """Asks an HTTP server at scheduled times, or as fast as it answers, and judges every answer.
 
-open loop     a request is due every 1/rate seconds, whatever became of those before it; its latency
-              counts from then, so that a server that stalls is charged for all that waited
+open loop     requests are due at a rate, evenly or at random, whatever became of those before;
+              latency counts from then, so that a server that stalls is charged for all that waited
 closed loop   so many clients, each of which asks again when it is answered
 
 Connections are kept alive and taken in turns; where none is free one more is opened.
@@ -14,9 +14,12 @@ import contextlib
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from benchmarks.faults.alarm import Alarm
 from benchmarks.faults.connection import Asked, Connection
 from benchmarks.faults.questions import Question
 
@@ -37,6 +40,8 @@ class Plan:
         clients: of a closed loop.
         timeout_s: after which a request counts as hanging.
         judged: of so many answers one is compared with what is known, the others by status alone.
+        seed: of random (Poisson) arrivals; None for even ones.
+        punctual: precede other processes, where latency at a rate is measured.
     """
 
     host: str
@@ -46,6 +51,23 @@ class Plan:
     clients: int = 0
     timeout_s: float = 10.0
     judged: int = 1
+    seed: int | None = None
+    punctual: bool = False
+
+
+def arrivals(rate: float, seed: int | None) -> Iterator[float]:
+    """When requests are due, in seconds from the first.
+
+    Args:
+        rate: requests per second.
+        seed: of random ones; None for even ones.
+    """
+    if seed is None:
+        yield from (number / rate for number in itertools.count())
+    rng, due_s = np.random.default_rng(seed), 0.0
+    while True:
+        yield due_s
+        due_s += rng.exponential(1 / rate)
 
 
 class Load:
@@ -82,15 +104,17 @@ class Load:
             connection.transport.abort()
 
     async def _scheduled(self) -> None:
-        began = time.monotonic()
-        for number in itertools.count():
-            due_s = began + number / self.plan.rate
-            ahead_s = due_s - time.monotonic()
-            if ahead_s > 0 or number % LOT == 0:
-                await asyncio.sleep(max(ahead_s, 0))
-            if self.stop():
-                return
-            self._ask(due_s)
+        began_s = time.monotonic()
+        with Alarm() as alarm:
+            for number, after_s in enumerate(arrivals(self.plan.rate, self.plan.seed)):
+                due_s = began_s + after_s
+                if due_s > time.monotonic():
+                    await alarm.wait_until(due_s)
+                elif number % LOT == 0:
+                    await asyncio.sleep(0)
+                if self.stop():
+                    return
+                self._ask(due_s)
 
     def _ask(self, due_s: float) -> None:
         number = len(self.asked)

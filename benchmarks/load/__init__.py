@@ -7,4 +7,5 @@ loadgen     MLPerf's LoadGen: SingleStream, Server, Offline, AccuracyOnly
   logs      what LoadGen wrote of each query, and what it found invalid
   punctual  threads that wake on time
 http        the gateway, over many connections: asyncio, in a process of its own
+  unjudged  its requests
 """
