@@ -18,7 +18,7 @@ from benchmarks.report.words import RUNG_NAMES, asked, per_s, time_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TICKS = {0.0: "min", 0.5: "p50", 0.9: "p90", 0.99: "p99", 0.999: "p99.9", 0.9999: "p99.99"}
+TICKS = {0.5: "p50", 0.9: "p90", 0.99: "p99", 0.999: "p99.9", 0.9999: "p99.99"}
 BEYOND = 5  # samples above the last percentile that is drawn: p99 of 500, p99.9 of 5,000
 
 
@@ -48,22 +48,34 @@ def percentiles(found: Measurement) -> tuple[np.ndarray, np.ndarray]:
 
 def distribution_figure(result: Result) -> Figure | None:
     """Distributions of a recipe: in process, and of the served paths the open loop's."""
-    panels = []
-    for ident, title, measured in _groups(result):
-        lines = [
-            Line(found.role, found, COLOURS[found.role], bool(found.reasons)) for found in measured
-        ]
-        if lines:
-            name = f"distribution-{result.recipe}-{ident}"
-            panels.append(distribution_panel(name, title, lines, columns=3))
+    groups = [(ident, title, _lines(found)) for ident, title, found in _groups(result)]
+    limits = span_of([lines for _, _, lines in groups])
+    panels = [
+        distribution_panel(
+            f"distribution-{result.recipe}-{ident}", title, lines, columns=3, limits=limits
+        )
+        for ident, title, lines in groups
+    ]
     if not panels:
         return None
     caption = (
         f"{result.recipe}: each step to the right is another nine, so the tail is as wide as the "
-        "middle; a line that stays flat is a model that keeps its promise, and it ends where the "
-        "samples say no more (dashed: INVALID)."
+        "middle: a line that stays flat keeps its promise, and it ends where the samples say no "
+        "more (dashed: INVALID)."
     )
     return Figure(f"distribution-{result.recipe}", panels, caption, columns=3)
+
+
+def _lines(measured: Sequence[Measurement]) -> list[Line]:
+    return [Line(it.role, it, COLOURS[it.role], bool(it.reasons)) for it in measured]
+
+
+def span_of(panels: Sequence[Sequence[Line]]) -> tuple[float, float]:
+    """Limits in ms that hold every line, with room for names."""
+    ends = [percentiles(line.found)[1] for lines in panels for line in lines]
+    if not ends:
+        return 1.0, 10.0
+    return min(ms[0] for ms in ends) / 1.6, max(ms[-1] for ms in ends) * 2.2
 
 
 def _groups(result: Result) -> Iterable[tuple[str, str, list[Measurement]]]:
@@ -90,6 +102,7 @@ def distribution_panel(
     lines: Sequence[Line],
     columns: int = 2,
     level: tuple[float, str] | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> str:
     """Percentiles on an axis of nines, each line labelled at its end.
 
@@ -99,32 +112,38 @@ def distribution_panel(
         lines: what is drawn.
         columns: how many such pictures fill the page's column.
         level: a latency in ms that is marked, and its name.
+        limits: of the latency in ms, where panels stand side by side.
     """
+    slowest = max(lines, key=lambda line: percentiles(line.found)[1][-1])
 
     def draw(axes: Axes) -> None:
-        last = max(_draw_line(axes, line) for line in lines)
+        last = max(_draw_line(axes, line, line is slowest) for line in lines)
+        axes.set_xlim(0, last * 1.02)
+        axes.set_ylim(*(limits or span_of([lines])))
+        _name_axes(axes, last)
         if level:
             axes.axhline(level[0], color=MUTED, lw=0.8, linestyle=(0, (1, 2)))
             label(axes, level[1], (0.05, level[0]), (0, 2))
-        time_axis(axes, "y")
-        low, high = axes.get_ylim()
-        axes.set_ylim(low / 1.3, high * 1.6)
-        ticks = [part for part in TICKS if nines(np.array(part)) <= last + 0.02]
-        axes.set_xticks(
-            [float(nines(np.array(part))) for part in ticks], [TICKS[part] for part in ticks]
-        )
-        axes.set_xlim(0, last * 1.02)
 
     return panel(ident, title, _in_words(lines), draw, 2.5, columns)
 
 
-def _draw_line(axes: Axes, line: Line) -> float:
-    """Draw one distribution with its name at the end; how many nines it reaches."""
+def _name_axes(axes: Axes, last: float) -> None:
+    """Time upwards; percentiles across, as far as the lines reach."""
+    time_axis(axes, "y")
+    ticks = {float(nines(np.array(part))): name for part, name in TICKS.items()}
+    shown = {place: name for place, name in ticks.items() if place <= last + 0.02}
+    axes.set_xticks([*shown], [*shown.values()])
+
+
+def _draw_line(axes: Axes, line: Line, above: bool) -> float:
+    """Draw one distribution with its name above or below its end; how many nines it reaches."""
     parts, ms = percentiles(line.found)
     dashes: Any = (0, (3, 2)) if line.dashed else "-"
     axes.plot(nines(parts), ms, color=line.colour, lw=1.4, linestyle=dashes)
     end = float(nines(parts)[-1]), float(ms[-1])
-    label(axes, line.name, end, (-2, 4), (line.colour, "right", "bottom"))
+    up, offset = ("bottom", (-2, 4)) if above else ("top", (-2, -4))
+    label(axes, line.name, end, offset, (line.colour, "right", up))
     return end[0]
 
 

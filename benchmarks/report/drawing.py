@@ -49,7 +49,7 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "leanzoo",
 }
-CLOSE = 30  # ends of an axis of which one is less than so many times the other
+CLOSE, FAR = 20, 600  # ends of an axis: how many times one is the other
 MOST_TICKS = 4
 SVG = "http://www.w3.org/2000/svg"
 LINK = "{http://www.w3.org/1999/xlink}href"
@@ -119,9 +119,9 @@ def _for_page(text: str, ident: str, title: str, about: str) -> str:
                 root.remove(found)
     for node in root.iter():
         _claim(node, ident)
-    width, height = (float(root.attrib.pop(side).removesuffix("pt")) for side in SIDES)
+    width, _ = (float(root.attrib.pop(side).removesuffix("pt")) for side in SIDES)
     root.attrib.update({"role": "img", "aria-labelledby": f"{ident}-title {ident}-about"})
-    root.attrib["style"] = f"max-width: {width * 4 / 3:.0f}px; aspect-ratio: {width:g} / {height:g}"
+    root.attrib["style"] = f"--natural: {width * 4 / 3:.0f}px"
     for place, (tag, words) in enumerate((("title", title), ("desc", about))):
         said = ElementTree.Element(tag, {"id": f"{ident}-{'about' if place else 'title'}"})
         said.text = words
@@ -177,12 +177,13 @@ def log_ticks(axis: Any, form: Callable[[float], str]) -> None:
     )
 
     low, high = axis.get_view_interval()
-    if high / low > CLOSE:
+    if high / low > FAR:
         first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
         every = math.ceil((last - first + 1) / MOST_TICKS)
         axis.set_major_locator(FixedLocator([10.0**k for k in range(first, last + 1, every)]))
     else:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        steps = (1.0, 3.0) if high / low > CLOSE else (1.0, 2.0, 5.0)
+        axis.set_major_locator(LogLocator(subs=steps))
     axis.set_major_formatter(FuncFormatter(lambda value, _: form(value)))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())

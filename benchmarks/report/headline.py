@@ -6,19 +6,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from benchmarks.measurement import RUNGS, Measurement
+from benchmarks.report.gains import Asked, gains_of, ordered, source
 from benchmarks.report.results import Result, Row
 from benchmarks.report.words import (
     IN_WORDS,
     RUNG_NAMES,
     asked,
+    begun,
     change,
-    digits,
     listed,
     metric_name,
     quality,
+    range_of,
     span,
     times,
 )
@@ -31,8 +32,6 @@ FAMILIES = {
 OWN = re.compile(r"([A-Z])(?:_b(\d+))?")  # a ratio to the teacher; others are to forms of its own
 FEW = 2  # places that are named
 SPOKEN = ("ort", "grpc", "gateway")
-
-Asked = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Card:
         speed: what is asked → a cell per rung, None where it was not measured.
         notes: what a speed-up was measured against, and why one does not count.
         source: where the speed-up comes from, in words.
-        sources: what is asked → the gains of distillation, export and int8.
+        gains: what is asked → what export and int8 gain the student beyond that.
     """
 
     recipe: str
@@ -68,18 +67,16 @@ class Card:
     speed: Mapping[str, Sequence[Cell | None]]
     notes: Sequence[str]
     source: str
-    sources: Mapping[str, Sequence[str]]
+    gains: Mapping[str, Sequence[str]]
 
 
 def card(result: Result) -> Card:
     """The headline of a recipe."""
     found = headlines(result)
     rungs = [rung for rung in RUNGS if any(it["rung"] == rung for it in found)]
-    speed = {
-        asked(*kind): [_cell(found, rung, kind) for rung in rungs]
-        for kind in _kinds((it["protocol"], it["batch"]) for it in found)
-    }
-    gains = sources(result)
+    gains = gains_of(result)
+    kinds = ordered([*((it["protocol"], it["batch"]) for it in found), *gains])
+    speed = {asked(*kind): [_cell(found, rung, kind) for rung in rungs] for kind in kinds}
     return Card(
         recipe=result.recipe,
         equal=at_equal_accuracy(result),
@@ -88,10 +85,9 @@ def card(result: Result) -> Card:
         rungs=[RUNG_NAMES[rung] if rung != "ort" else "in process" for rung in rungs],
         speed=speed,
         notes=_notes(found),
-        source=_source(gains),
-        sources={
-            asked(*kind): ["–" if gain is None else times(gain) for gain in gains[kind]]
-            for kind in gains
+        source=source(gains),
+        gains={
+            asked(*kind): [times(gain) if gain else "" for gain in gains[kind]] for kind in gains
         },
     )
 
@@ -130,10 +126,6 @@ def at_equal_accuracy(result: Result) -> bool | None:
     return bool(result.accuracy["equal"]) and not result.accuracy["reasons"]
 
 
-def _kinds(found: Iterable[Asked]) -> list[Asked]:
-    return sorted(set(found), key=lambda kind: ("ABCRKF".find(kind[0]), kind[1]))
-
-
 def _cell(found: Sequence[Row], rung: str, kind: Asked) -> Cell | None:
     for it in found:
         if (it["rung"], it["protocol"], it["batch"]) == (rung, *kind):
@@ -154,7 +146,7 @@ def _lead(result: Result, found: Sequence[Row]) -> str:
         ]
         if ratios:
             compared = "" if parts else f" as fast as {teacher}"
-            parts.append(f"{_range(ratios)} times{compared} {IN_WORDS[rung]}")
+            parts.append(f"{range_of(ratios)} times{compared} {IN_WORDS[rung]}")
     if not parts:
         return "No speed-up of this recipe counts; the reasons stand below."
     return f"{listed(parts)}{EQUAL[at_equal_accuracy(result)]}."
@@ -163,14 +155,8 @@ def _lead(result: Result, found: Sequence[Row]) -> str:
 EQUAL = {
     True: ", at equal accuracy",
     False: ", but not at equal accuracy",
-    None: "; whether at equal accuracy was not measured",
+    None: "",  # which is said of the accuracy
 }
-
-
-def _range(found: Sequence[float]) -> str:
-    """The least and the most of several numbers."""
-    low, high = digits(min(found)), digits(max(found))
-    return low if low == high else f"{low} to {high}"
 
 
 def _accuracy(result: Result) -> str:
@@ -190,7 +176,7 @@ def _accuracy(result: Result) -> str:
         return change(metric, value, it["lower"])
 
     text = (
-        f"{metric_name(metric)}{better}: student {quality(metric, it['student'])}, teacher "
+        f"{begun(metric_name(metric))}{better}: student {quality(metric, it['student'])}, teacher "
         f"{quality(metric, it['teacher'])}; difference in the student's favour "
         f"{signed(it['change'])}, 95 % interval {signed(it['low'])} to {signed(it['high'])}, over "
         f"{it['rows']:,} rows{through and f' asked {through}'}. "
@@ -205,17 +191,14 @@ def _accuracy(result: Result) -> str:
 
 def _notes(found: Sequence[Row]) -> list[str]:
     """Against what, where that is not the same path; and why something does not count."""
-    against = {
-        (it["rung"], it["against"]): None
-        for it in found
-        if it["against"] and it["against"] != it["rung"]
-    }
-    notes = [
-        f"{RUNG_NAMES.get(rung, rung)}: the teacher was asked through "
-        f"{RUNG_NAMES.get(other, other)}, as it cannot be asked through the same path, so what "
-        f"{RUNG_NAMES.get(rung, rung)} adds is counted for the student alone."
-        for rung, other in against
-    ]
+    notes = []
+    for rung, other in dict.fromkeys((str(it["rung"]), str(it["against"] or "")) for it in found):
+        if other not in ("", rung):
+            path, instead = RUNG_NAMES.get(rung, rung), RUNG_NAMES.get(other, other)
+            notes.append(
+                f"{begun(path)}: the teacher was asked through {instead}, as the {path} has no "
+                "endpoint for it; what the way adds beyond that counts against the student alone."
+            )
     places: dict[str, list[str]] = {}
     for it in found:
         for reason in it["reasons"]:
@@ -223,47 +206,5 @@ def _notes(found: Sequence[Row]) -> list[str]:
             places.setdefault(reason, []).append(place)
     for reason, those in places.items():
         few = " and ".join(those) if len(those) <= FEW else f"{len(those)} speed-ups"
-        notes.append(f"{few} {'does' if len(those) == 1 else 'do'} not count: {reason}.")
+        notes.append(f"{begun(few)} {'does' if len(those) == 1 else 'do'} not count: {reason}.")
     return notes
-
-
-def sources(result: Result) -> dict[Asked, tuple[float | None, float | None, float | None]]:
-    """Gains of distillation and architecture, of export, and of int8, from medians that count."""
-    fastest: dict[tuple[Any, ...], float] = {}
-    for it in result.rungs:
-        if it.p50_ms and not it.reasons:
-            key = (it.rung, it.role, it.protocol, it.batch)
-            fastest[key] = min(it.p50_ms.value, fastest.get(key, it.p50_ms.value))
-    pairs = (
-        (("ort", "teacher"), ("ort", "student")),
-        (("torch", "student"), ("ort", "student")),
-        (("ort", "student"), ("ort-int8", "student")),
-    )
-    gains = {}
-    for kind in _kinds(key[2:] for key in fastest):
-        ratios = [
-            _over(fastest.get((*slow, *kind)), fastest.get((*fast, *kind))) for slow, fast in pairs
-        ]
-        if any(ratio is not None for ratio in ratios):
-            gains[kind] = (ratios[0], ratios[1], ratios[2])
-    return gains
-
-
-def _over(slow: float | None, fast: float | None) -> float | None:
-    return slow / fast if slow and fast else None
-
-
-def _source(gains: Mapping[Asked, Sequence[float | None]]) -> str:
-    """Where the speed-up comes from, in words."""
-    text = (
-        "Both run as ONNX graphs in the same runtime with equal threads and precision, so the "
-        "speed-up is what distillation into a smaller architecture gains"
-    )
-    extra = []
-    for place, name in ((1, "the export from PyTorch"), (2, "int8")):
-        found = [ratio for gain in gains.values() if (ratio := gain[place]) is not None]
-        if found:
-            extra.append(f"{name} {_range(found)} times for the student")
-    if not extra:
-        return f"{text}; what export or int8 add was not measured."
-    return f"{text}. Not counted in it: {listed(extra)}."

@@ -98,7 +98,8 @@ def _points(result: Result) -> list[Point]:
         found = lowest(result.curves, "grpc", role)
         value = result.accuracy[role] if result.accuracy else None
         if found and found.p99_ms and value is not None:
-            rate, valid = found.offered_per_s or 0.0, not found.reasons
+            doubts = result.accuracy["reasons"] if result.accuracy else []
+            rate, valid = found.offered_per_s or 0.0, not (found.reasons or doubts)
             points.append(Point(found.model, role, found.p99_ms.value, value, rate, valid))
     return points
 

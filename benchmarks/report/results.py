@@ -6,12 +6,13 @@ files or folders ── find ──► paths ── read ──► Result, one p
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.measurement import RUNGS, Measurement
+from benchmarks.report.words import ROLES
 from zoo.artifact import ArtifactError
 
 COMMITTED = Path(__file__).parents[1] / "results"
@@ -166,14 +167,21 @@ def parse(raw: Any) -> Result:
 
 def _measurement(raw: Any) -> Measurement:
     found = Measurement.from_json(raw)
-    if found.rung not in RUNGS:
-        raise ValueError(f"rung {found.rung!r} is none of {', '.join(RUNGS)}")
+    _known("rung", found.rung, RUNGS)
+    _known("role", found.role, ROLES)
     return found
+
+
+def _known(what: str, value: str, known: Collection[str]) -> None:
+    if value not in known:
+        raise ValueError(f"{what} {value!r} is none of {', '.join(known)}")
 
 
 def _row(raw: Any, needed: set[str]) -> Row:
     for name in sorted(needed - set(raw)):
         raise KeyError(name)
+    if "rung" in needed:
+        _known("rung", raw["rung"], RUNGS)
     return dict(raw)
 
 

@@ -64,6 +64,12 @@ def span(low: float, high: float) -> str:
     return f"{digits(low)} to {digits(high)}"
 
 
+def range_of(found: Sequence[float]) -> str:
+    """The least and the most of several numbers."""
+    low, high = digits(min(found)), digits(max(found))
+    return low if low == high else f"{low} to {high}"
+
+
 def per_s(rate: float | None) -> str:
     """How often in a second; a rate that was set has no digits behind the point."""
     if rate is None:
@@ -127,3 +133,8 @@ def where(found: Measurement) -> str:
 def listed(words: Sequence[str]) -> str:
     """Several words in a sentence."""
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def begun(text: str) -> str:
+    """As a sentence begins."""
+    return text if text.startswith("gRPC") else text[:1].upper() + text[1:]

@@ -13,16 +13,19 @@ from zoo.cli.options import RUNS, Json, Runs, stdout
 PAGE = "index.html"
 
 
+Results = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[RESULTS]...",
+        help="What `leanzoo bench` wrote: JSON files, or folders of them; default: all in runs/, "
+        "and where there is none those that are committed in benchmarks/results/.",
+    ),
+]
+
+
 @app.command()
 def report(
-    results: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[RESULTS]...",
-            help="What `leanzoo bench` wrote: JSON files, or folders of them; default: all in "
-            "runs/, and where there is none those that are committed in benchmarks/results/.",
-        ),
-    ] = None,
+    results: Results = None,
     out: Annotated[Path, typer.Option(help="Folder for index.html.")] = Path("report"),
     runs: Runs = RUNS,
     json: Json = False,
@@ -36,7 +39,9 @@ def report(
     from benchmarks.report.page import invalid_count, page
     from benchmarks.report.results import find, read
     from zoo.cli.outlook import replacing
+    from zoo.results import check_place
 
+    check_place(out / PAGE)
     found = read(find(results or [], runs))
     with replacing([out / PAGE]) as (scratch,):
         scratch.write_text(page(found), encoding="utf-8")
