@@ -34,7 +34,7 @@ def reasons(loaded: Loaded, required: Iterable[str] = TAIL) -> tuple[str, ...]:
         loaded: the run.
         required: percentiles that are to be reported, keys of ``PERCENTILES``.
     """
-    found = (late(loaded), behind(loaded), failed(loaded.errors, len(loaded.latencies_ms)))
+    found = (late(loaded), behind(loaded), failed(loaded))
     few_of = few(len(loaded.latencies_ms), required)
     return (*filter(None, found), *few_of, *loaded.said)
 
@@ -63,9 +63,13 @@ def behind(loaded: Loaded) -> str:
     )
 
 
-def failed(errors: int, answered: int) -> str:
+def failed(loaded: Loaded) -> str:
     """Whether queries failed, whose latencies are missing."""
-    return f"{errors} of {errors + answered} queries failed: none may" if errors else ""
+    if not loaded.errors:
+        return ""
+    asked = loaded.errors + len(loaded.latencies_ms)
+    first = f", the first by {loaded.failure}" if loaded.failure else ""
+    return f"{loaded.errors} of {asked} queries failed{first}: none may"
 
 
 def few(samples: int, required: Iterable[str] = TAIL) -> tuple[str, ...]:

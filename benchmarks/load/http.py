@@ -77,4 +77,5 @@ def _loaded(loop: str, asked: Sequence[Asked]) -> Loaded:
         achieved_per_s=len(answered) / seconds,
         seconds=seconds,
         errors=len(asked) - len(answered),
+        failure=next((one.fault for one in asked if one.fault), ""),
     )

@@ -132,10 +132,10 @@ def answers(target: Target, limit_s: float = 600.0) -> list[Any]:
     settings.mode = lg.TestMode.AccuracyOnly
     system = System(target)
     _run(system, system.ask, settings, limit_s)
-    if failures := system.failures:
+    if system.failure:
         raise LeanzooError(
-            f"{len(failures)} of {target.queries} queries to {target.name} failed, the first by "
-            f"{type(failures[0]).__name__}: {failures[0]}; there is no accuracy without them"
+            f"a query to {target.name} failed ({system.failure}): there is no accuracy without its "
+            "answer; measure again when the target answers every query"
         )
     by_index = dict(zip(system.indices, system.answers, strict=True))
     return [by_index[index] for index in range(target.queries)]
@@ -239,5 +239,6 @@ def _loaded(
         achieved_per_s=float(answered.sum()) / seconds,
         seconds=seconds,
         errors=int((~answered).sum()),
+        failure=system.failure,
         said=said,
     )

@@ -27,6 +27,7 @@ class Loaded:
         achieved_per_s: queries that were answered, until the last was.
         seconds: from the first arrival to the last answer.
         errors: queries that were not answered, or with an error.
+        failure: what the first of them was.
         said: what the generator itself found invalid, one line each.
     """
 
@@ -37,6 +38,7 @@ class Loaded:
     achieved_per_s: float
     seconds: float
     errors: int
+    failure: str = ""
     said: tuple[str, ...] = ()
 
 

@@ -57,9 +57,12 @@ class System:
         self._room = threading.Semaphore(in_flight) if in_flight else None
 
     @property
-    def failures(self) -> list[Exception]:
-        """Of the queries that failed."""
-        return [answer for answer in self.answers if isinstance(answer, Exception)]
+    def failure(self) -> str:
+        """What the first query that failed failed by, in one line; empty where none did."""
+        for answer in self.answers:
+            if isinstance(answer, Exception):
+                return " ".join(f"{type(answer).__name__}: {answer}".split())
+        return ""
 
     def ask(self, samples: Sequence[Sample]) -> None:
         """Ask one after the other."""

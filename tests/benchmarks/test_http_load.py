@@ -95,7 +95,7 @@ def test_latency_and_lag_count_from_the_schedule() -> None:
     found = _loaded("open", asked)
     assert found.latencies_ms == pytest.approx([4.0, 1001.0])
     assert found.lag_ms == pytest.approx([1.0, 1000.0, 0.0])
-    assert found.errors == 2 and found.seconds == pytest.approx(2.0)
+    assert found.errors == 2 and found.failure == "lost" and found.seconds == pytest.approx(2.0)
     assert found.offered_per_s == pytest.approx(2.0) and found.achieved_per_s == 1.0
 
 

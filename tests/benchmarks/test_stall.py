@@ -9,14 +9,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from tritonclient.grpc import InferenceServerClient, InferInput
 
+from benchmarks.load import loadgen
 from benchmarks.load.target import Done, Target
 from benchmarks.measurement import Measurement
 from benchmarks.stall import pause, real_stall, stalled
+from serving.repository import load_golden
+from serving.triton import Triton
+from tests.serving.tiny_models import MLP
 
 ABOUT: dict[str, Any] = {
     "model": "fake", "role": "student", "form": "rows", "protocol": "A", "batch": 1,
@@ -118,3 +124,25 @@ def test_stopped_processes_continue_whatever_happens(child: subprocess.Popen[str
     child.wait()
     with pytest.raises(ProcessLookupError):
         pause([child.pid], 60.0)
+
+
+@pytest.mark.triton
+def test_a_real_server(tmp_path: Path) -> None:
+    """Its answers, an open loop, and a stall, over gRPC."""
+    MLP.publish(tmp_path / "models")
+    golden = load_golden(tmp_path / "models", MLP.name)
+    ((name, rows),) = golden.inputs.items()
+    with Triton(tmp_path / "models") as triton, InferenceServerClient(triton.grpc_url) as client:
+        asked = InferInput(name, rows.shape, "FP32").set_data_from_numpy(rows)
+
+        def send(_: int, done: Done) -> None:
+            client.async_infer(MLP.name, [asked], lambda result, error: done(error or result))
+
+        target = Target("Triton", 2, lambda _: client.infer(MLP.name, [asked]), send)
+        for answer in loadgen.answers(target):
+            assert not golden.mismatch({key: answer.as_numpy(key) for key in golden.outputs})
+        pids = [one.pid for one in psutil.Process(triton.guard_pid).children(recursive=True)]
+        found = real_stall(pids, target, 0.5, rate=80.0, seconds=3.0, **ABOUT)
+    for loop in ("open", "closed"):
+        assert found[loop]["errors"] == 0, found[loop]["reasons"]
+    assert found["open"]["p99_ms"]["value"] >= 250

@@ -13,7 +13,7 @@ from tritonclient.grpc import model_config_pb2
 from benchmarks.histograms import decode
 from benchmarks.load.outcome import Loaded, measured
 from benchmarks.measurement import INVALID, VALID, Measurement
-from benchmarks.verdicts import cached, cached_in, failed, few, reasons, unequal
+from benchmarks.verdicts import cached, cached_in, few, reasons, unequal
 from export.triton_config import CONFIG_FILE, to_text
 from zoo.artifact import ArtifactError
 
@@ -47,6 +47,10 @@ def test_a_good_run_counts() -> None:
             "98 of 100 offered queries per second were answered, 98.0%: at least 99%",
         ),
         ({"errors": 3}, "3 of 6003 queries failed: none may"),
+        (
+            {"errors": 1, "failure": "lost: end of file"},
+            "1 of 6001 queries failed, the first by lost: end of file: none may",
+        ),
         ({"said": ("LoadGen: no",)}, "LoadGen: no"),
         ({"latencies_ms": np.ones(499)}, "499 samples: p99 needs at least 500"),
     ],
@@ -101,11 +105,6 @@ def test_a_measurement_has_what_the_run_found() -> None:
     assert decode(found.histogram)[-1] == (pytest.approx(1.5, rel=1e-3), 1.0)
     assert Measurement.from_json(found.to_json()) == found
     assert measured(run(), **ABOUT).verdict == VALID
-
-
-def test_no_query_may_fail() -> None:
-    assert failed(0, 10) == ""
-    assert failed(1, 0) == "1 of 1 queries failed: none may"
 
 
 def test_a_cache_is_found_in_the_configuration(tmp_path: Path) -> None:
