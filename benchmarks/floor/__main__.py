@@ -24,7 +24,8 @@ from benchmarks.subjects import Arrays, Pair, Subject, open_pair
 from zoo.contract import LeanzooError
 from zoo.results import write_json
 
-HEAD = ("model", "form", "batch", "MFLOP", "MB", "floor", "bound", "p50", "over", "identity")
+TEXTS = ("model", "form", "bound")
+NUMBERS = ("batch", "MFLOP", "MB", "floor", "p50", "over", "identity", "nodes", "explained")
 
 
 def main() -> None:
@@ -73,13 +74,15 @@ def _calls(subject: Subject, ids: np.ndarray) -> list[Arrays]:
 
 def as_table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as a Markdown table; bytes and operations in millions, times in ms."""
-    return table(HEAD, [_cells(row) for row in rows], texts=2)
+    return table((*TEXTS, *NUMBERS), [_cells(row) for row in rows], len(TEXTS))
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    floor = [f"{row['flops'] / 1e6:.3g}", f"{row['bytes'] / 1e6:.3g}", f"{row['floor_ms']:.4f}"]
-    times = [_number(row[name]) for name in ("p50_ms", "over_floor", "identity_ms")]
-    return [row["model"], row["form"], f"{row['batch']:,}", *floor, row["bound"], *times]
+    work = [_number(row[name] / 1e6) for name in ("flops", "bytes")]
+    times = [_number(row[name]) for name in ("floor_ms", "p50_ms", "over_floor", "identity_ms")]
+    texts = [row[name] for name in TEXTS]
+    calls = [f"{row['nodes']:,}", _number(row["explained_ms"])]
+    return [*texts, f"{row['batch']:,}", *work, *times, *calls]
 
 
 def _number(value: float | None) -> str:

@@ -8,12 +8,12 @@ lost to others on the machine is no property of it. A call is the median, as lat
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -21,13 +21,14 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.floor.identity import identity
-from benchmarks.subjects import open_session
+from benchmarks.floor.sessions import session_of
 from export.graph import IR_VERSION, OPSET
 from zoo.contract import Signature, TensorSpec
 
 SIZES = ((256, 256, 256), (512, 512, 512), (1024, 512, 512), (1000, 1024, 512))  # rows, in, out
 REPEATS = 50
 CALLS = 2000
+CHAIN, NUMBERS = 32, 16  # operators, each on so many numbers
 READ_BYTES = 2**26  # per repeat, at least
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 USUAL_BYTES = {2: 2**20, 3: 2**25}  # of a cache that the system does not tell of
@@ -47,6 +48,7 @@ class Rates:
         l3_gb_s: reads of an eighth of the cache that all cores share: others use it too.
         l2_gb_s: reads of half of every core's own cache.
         call_ms: median of a call in process that computes nothing, with one number.
+        node_ms: median that one more operator adds to a call, with 16 numbers.
         l2_bytes: what the threads' own caches hold together.
         l3_bytes: what the shared cache holds.
     """
@@ -58,6 +60,7 @@ class Rates:
     l3_gb_s: float
     l2_gb_s: float
     call_ms: float
+    node_ms: float
     l2_bytes: int
     l3_bytes: int
 
@@ -77,6 +80,7 @@ def measure_rates(threads: int) -> Rates:
         l3_gb_s=_read(l3 // SHARE // threads, threads),
         l2_gb_s=_read(l2 // 2, threads),
         call_ms=_call_ms(threads),
+        node_ms=(_chain_ms(CHAIN + 1, threads) - _chain_ms(1, threads)) / CHAIN,
         l2_bytes=l2 * threads,
         l3_bytes=l3,
     )
@@ -88,14 +92,6 @@ def cache_bytes(level: int) -> int:
         if int((index / "level").read_text()) == level:
             return int((index / "size").read_text().strip().removesuffix("K")) * 2**10
     return USUAL_BYTES[level]
-
-
-def session_of(graph: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
-    """A graph that is in no file, opened as every model here is."""
-    with TemporaryDirectory() as scratch:
-        file = Path(scratch) / "graph.onnx"
-        onnx.save(graph, file)
-        return open_session(file, threads)
 
 
 def product(size: tuple[int, int, int], dtype: np.dtype) -> onnx.ModelProto:
@@ -146,7 +142,25 @@ def _read(size_bytes: int, threads: int) -> float:
 def _call_ms(threads: int) -> float:
     spec = TensorSpec("x", "float32", (1,), "")
     graph = identity(Signature((spec,), (TensorSpec("y", "float32", (1,), ""),), max_batch=1))
-    session, x = session_of(graph, threads), np.zeros((1, 1), np.float32)
+    return _median_ms(session_of(graph, threads), np.zeros((1, 1), np.float32))
+
+
+def _chain_ms(nodes: int, threads: int) -> float:
+    """Median of a call that adds the same numbers again and again."""
+    names = ["x", *(f"sum_{node}" for node in range(1, nodes)), "y"]
+    graph = helper.make_graph(
+        [helper.make_node("Add", [a, "b"], [c]) for a, c in itertools.pairwise(names)],
+        "chain",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", NUMBERS])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", NUMBERS])],
+        [numpy_helper.from_array(np.ones(NUMBERS, np.float32), "b")],
+    )
+    opsets = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    return _median_ms(session_of(model, threads), np.ones((1, NUMBERS), np.float32))
+
+
+def _median_ms(session: onnxruntime.InferenceSession, x: np.ndarray) -> float:
     took_s = [_seconds(lambda: session.run(None, {"x": x})) for _ in range(CALLS)]
     return float(np.median(took_s)) * 1000
 

@@ -7,7 +7,7 @@ finds there what the last one left; what no cache holds comes from memory.
 
 It is a bound, not a forecast. Additions and exponentials do not run at the rate of matrix products,
 and operators that are not fused do move their results. What a call costs by itself is not in it:
-``Rates.call_ms`` and the identity model say that.
+``Rates.call_ms`` and the identity model say that, ``Rates.node_ms`` what every operator adds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import numpy as np
 from benchmarks.comparison import Plan, draw_queries
 from benchmarks.floor.costs import Cost, cost, shapes_of
 from benchmarks.floor.identity import identity
-from benchmarks.floor.rates import Rates, session_of
+from benchmarks.floor.rates import Rates
+from benchmarks.floor.sessions import nodes_run, session_of
 from benchmarks.measurement import Measurement
 from benchmarks.sides import Course, Side
 from benchmarks.subjects import Arrays, open_session
@@ -87,8 +88,9 @@ def floors(
 
     Returns:
         A row per model and batch: ``model``, ``role``, ``form``, ``batch``, ``flops``, ``bytes``,
-        ``floor_ms``, ``bound``, ``p50_ms``, ``over_floor``, and ``identity_ms``, the median of the
-        identity model on the same inputs; times are None where nothing was timed.
+        ``floor_ms``, ``bound``, ``p50_ms``, ``over_floor``; ``identity_ms``, the median of the
+        identity model on the same inputs; ``nodes`` that the runtime calls, and ``explained_ms``,
+        floor, identity and the cost of calling those nodes. Times are None where nothing was timed.
     """
     slow = {(m.model, m.protocol, m.batch): m.p50_ms for m in measured if m.rung == "ort"}
     rows: dict[tuple[str, int], dict[str, Any]] = {}
@@ -123,10 +125,13 @@ def _row(side: Side, queries: Sequence[np.ndarray], rates: Rates) -> dict[str, A
         "floor_ms": floor_ms,
         "bound": max(least, key=lambda one: one[0].ms)[0].bound,
     }
+    row["nodes"] = nodes = nodes_run(subject.file)
     if floor_ms > LONGEST_MS:
-        return {**row, **_over(None, floor_ms), "identity_ms": None}
+        return {**row, **_over(None, floor_ms), "identity_ms": None, "explained_ms": None}
     p50_ms, identity_ms = _timed(side, queries, rates.threads)
-    return {**row, **_over(p50_ms, floor_ms), "identity_ms": identity_ms}
+    explained_ms = floor_ms + identity_ms + len(calls) * nodes * rates.node_ms
+    times = {"identity_ms": identity_ms, "explained_ms": explained_ms}
+    return {**row, **_over(p50_ms, floor_ms), **times}
 
 
 def _over(p50_ms: float | None, floor_ms: float) -> dict[str, float | None]:

@@ -15,6 +15,7 @@ from benchmarks.floor.__main__ import all_forms, as_table
 from benchmarks.floor.costs import Cost, cost, shapes_of
 from benchmarks.floor.rates import Rates, cache_bytes, measure_rates, product
 from benchmarks.floor.roofline import ARITHMETIC, CACHE, MEMORY, Floor, floor_of, floors
+from benchmarks.floor.sessions import nodes_run
 from benchmarks.intervals import Interval
 from benchmarks.measurement import Measurement
 from benchmarks.sides import courses
@@ -31,6 +32,7 @@ RATES = Rates(
     l3_gb_s=40,
     l2_gb_s=80,
     call_ms=0.001,
+    node_ms=0.5,
     l2_bytes=1000,
     l3_bytes=10_000,
 )
@@ -123,6 +125,16 @@ def test_products_of_int8_are_told_apart(tmp_path: Path) -> None:
     assert cost(tmp_path / "whole.onnx", {"x": (ROWS, 4)}).int8_ops == ROWS * 2 * 4 * 8
 
 
+def test_nodes_that_the_runtime_merges_are_one(tmp_path: Path) -> None:
+    weights = {"w": np.ones((4, 8), np.float32), "b": np.ones(8, np.float32)}
+    nodes = [
+        helper.make_node("Gemm", ["x", "w", "b"], ["h"]),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("Softmax", ["r"], ["y"]),
+    ]
+    assert nodes_run(saved(tmp_path, nodes, {"x": (FLOAT, ["batch", 4])}, weights)) == 2
+
+
 def test_unknown_operators_are_named(tmp_path: Path) -> None:
     nodes = [helper.make_node("Celu", ["x"], ["y"])]
     file = saved(tmp_path, nodes, {"x": (FLOAT, ["batch", 4])}, {})
@@ -169,7 +181,8 @@ def test_rows_of_the_ladder(pair: Pair) -> None:
     assert (row["model"], row["form"], row["flops"]) == (student.model, student.form, known.flops)
     assert row["bytes"] == known.bytes_read + known.bytes_written
     assert row["over_floor"] == pytest.approx(row["p50_ms"] / row["floor_ms"])
-    assert row["identity_ms"] > 0
+    overhead_ms = row["identity_ms"] + 0.5 * row["nodes"]
+    assert row["explained_ms"] == pytest.approx(row["floor_ms"] + overhead_ms)
     assert len(as_table(rows).splitlines()) == 2 + len(rows)
 
 
