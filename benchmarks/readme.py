@@ -8,7 +8,7 @@
       latency     results/<recipe>.json, of ``leanzoo bench --out``, in brief
     results/README.md
       all of it   results/accuracy.json by recipe, results/exports.json and results/<recipe>.json
-                  in full
+                  in full, results/perf_analyzer.json, results/repeatability.json
 
 A block stands between ``<!-- name -->`` and ``<!-- /name -->``; everything between the two is
 generated. With ``--check`` nothing is written.
@@ -30,6 +30,8 @@ from benchmarks.exports_table import exports, exports_sentence
 from benchmarks.faults.table import faults
 from benchmarks.forecast_table import forecast
 from benchmarks.peers.table import added_table, peers_table
+from benchmarks.perf_analyzer.table import perf_analyzer_table
+from benchmarks.repeatability import repeatability_table
 from benchmarks.side_results import (
     epoch_sentence,
     hits_sentence,
@@ -47,6 +49,7 @@ DETAILS_FILE = "README.md"
 NOT_RUN = "Not run."
 ACCURACY_FILE, CTR_FILE = "accuracy.json", "ctr_accuracy.json"
 FORECAST_FILE, EXPORTS_FILE = "forecast_accuracy.json", "exports.json"
+PERF_FILE, REPEATED_FILE = "perf_analyzer.json", "repeatability.json"
 PEERS_FILE, ADDED_FILE, FAULTS_FILE = "gateway_peers.json", "gateway_latency.json", "faults.json"
 Sentences = dict[str, Callable[[Mapping[str, Any]], str]]
 
@@ -85,12 +88,25 @@ changes, or is too much.
 
 ## Latency
 
-In ONNX Runtime, in one process. Brackets hold 95 % intervals; the last column is the median over \
-that of the student, which stands last in its protocol. The protocols: \
+First in ONNX Runtime, in one process, in turns. Brackets hold 95 % intervals; the last column is \
+the median over that of the student, which stands last in its protocol. The protocols: \
 [node_protocols.py](../node_protocols.py), [click_protocols.py](../click_protocols.py), \
-[forecast_protocols.py](../forecast_protocols.py).
+[forecast_protocols.py](../forecast_protocols.py). Then, where it was measured, the ladder from \
+the machine's floor to the gateway, load and cost. The same as a page: `leanzoo report`.
 
 {latency}
+
+## Two runs
+
+`python -m benchmarks.repeatability RUN_A RUN_B`: whether a second run finds the same ratios.
+
+{repeated}
+
+## Beside perf_analyzer
+
+`python -m benchmarks.perf_analyzer`: NVIDIA's load generator and ours, one request in flight.
+
+{perf_analyzer}
 """
 
 
@@ -157,7 +173,14 @@ def details(results: Path) -> str:
         gateway=_gateway(results) or NOT_RUN,
         faults=faults(_there(results / FAULTS_FILE)) or NOT_RUN,
         latency=markdown_table(measured(results)).strip() or NOT_RUN,
+        repeated=_table(repeatability_table, results / REPEATED_FILE),
+        perf_analyzer=_table(perf_analyzer_table, results / PERF_FILE),
     )
+
+
+def _table(made: Callable[[Mapping[str, Any]], str], file: Path) -> str:
+    """A table of one file, if that is there."""
+    return made(_read(file)) if file.exists() else NOT_RUN
 
 
 def _gateway(results: Path) -> str:

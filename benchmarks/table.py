@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 
 from benchmarks import markdown
 from benchmarks.measurement import PERCENTILES, Measurement
+from benchmarks.served_table import brief_table, served_markdown, served_terminal
 
 PROTOCOLS = {
     "A": "A: online, exact",
@@ -40,10 +42,12 @@ HEADLINES = {  # ratio → heading, by the protocol that opens a result
     "F": {"F_b1": "F: 1 window", "F_b16": "F: 16", "F_b64": "F: 64"},
 }
 
+OPENED_BY = {"B": "A", "C": "A", "K": "R"}  # protocol → the one that opens its task's results
+
 Result = Mapping[str, Any]
 
 
-def terminal_table(result: Result) -> Table:
+def terminal_table(result: Result) -> Group:
     """A result of ``bench`` for the terminal."""
     table = Table(title=f"{result['recipe']}: {conditions(result)}", title_justify="left")
     columns = _columns(result)
@@ -55,7 +59,7 @@ def terminal_table(result: Result) -> Table:
     for line in _reasons(result):
         table.add_section()
         table.add_row(line)
-    return table
+    return Group(table, *served_terminal(result))
 
 
 def markdown_table(results: Iterable[Result]) -> str:
@@ -65,16 +69,23 @@ def markdown_table(results: Iterable[Result]) -> str:
         columns = _columns(result)
         table = markdown.table([*columns], [*zip(*columns.values(), strict=True)], TEXT_COLUMNS)
         notes = "\n\n".join([f"{conditions(result)}.", *_reasons(result)])
-        parts.append(f"**{result['recipe']}**\n\n{table}\n\n{notes}\n")
+        said = "\n\n".join(filter(None, [table, notes, served_markdown(result)]))
+        parts.append(f"**{result['recipe']}**\n\n{said}\n")
     return "\n".join(parts)
 
 
 def headline_table(results: Iterable[Result]) -> str:
-    """Per recipe the student's median and the teacher's over it, as Markdown; one table a task."""
+    """Per recipe the student's median and the teacher's over it, as Markdown; one table a task.
+
+    Then one table of all: quality, and what remains of the ratio behind a server.
+    """
+    results = [*results]
     by_task: dict[str, list[Result]] = {}
     for result in results:
-        by_task.setdefault(result["measurements"][0]["protocol"], []).append(result)
-    return "\n\n".join(_headlines(first, found) for first, found in by_task.items())
+        first = result["measurements"][0]["protocol"]
+        by_task.setdefault(OPENED_BY.get(first, first), []).append(result)
+    tables = [_headlines(first, found) for first, found in by_task.items()]
+    return "\n\n".join(filter(None, [*tables, brief_table(results)]))
 
 
 def _headlines(first: str, results: Sequence[Result]) -> str:
