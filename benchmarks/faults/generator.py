@@ -8,6 +8,7 @@ asked = generator.asked
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import resource
@@ -23,7 +24,7 @@ import uvloop
 
 from benchmarks.faults.connection import Asked
 from benchmarks.faults.load import Load, Plan
-from benchmarks.load.punctual import be_punctual, without_pauses
+from benchmarks.load.punctual import precedence, wake_on_time, without_pauses
 from zoo.contract import LeanzooError
 
 START_TIMEOUT_S = 60.0
@@ -89,8 +90,7 @@ def _generate(plan: Plan, stop: Any, there: Connection) -> None:
     """The process: says that it begins, asks until told to stop, hands over what it found."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if plan.punctual:
-        be_punctual()
+    wake_on_time()
     stopped = False
 
     def poll() -> bool:
@@ -108,7 +108,7 @@ def _generate(plan: Plan, stop: Any, there: Connection) -> None:
         return load
 
     there.send("begun")
-    with without_pauses():
+    with without_pauses(), precedence() if plan.punctual else contextlib.nullcontext():
         load = uvloop.run(main())
     there.send((load.asked, time.process_time()))
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.load.logs import Samples, read_said, read_samples
 from benchmarks.load.outcome import Loaded
-from benchmarks.load.punctual import be_punctual, without_pauses
+from benchmarks.load.punctual import precedence, wake_on_time, without_pauses
 from benchmarks.load.system import System
 from benchmarks.load.target import Target
 from zoo.contract import LeanzooError
@@ -84,7 +84,8 @@ def server(
     settings.server_target_qps = rate
     settings.server_target_latency_ns = ANY_LATENCY_NS
     system = System(target)
-    samples, said = _run(system, system.send, settings, seconds + patience_s, be_punctual)
+    with precedence():
+        samples, said = _run(system, system.send, settings, seconds + patience_s)
     return _loaded("Server", system, samples, said, rate)
 
 
@@ -164,14 +165,13 @@ def _run(
     issue: Callable[[Any], None],
     settings: Any,
     limit_s: float,
-    prepare: Callable[[], None] = lambda: None,
 ) -> tuple[Samples, tuple[str, ...]]:
     """Have LoadGen run, and read what it wrote; its files lie in a folder that is removed."""
     with tempfile.TemporaryDirectory(prefix="leanzoo-loadgen-") as folder:
         with _library(system.target.queries) as library, _under_test(issue) as under_test:
 
             def run() -> None:
-                prepare()
+                wake_on_time()
                 lg.StartTestWithLogSettings(under_test, library, settings, _log_settings(folder))
 
             with without_pauses():

@@ -142,7 +142,7 @@ def test_a_real_server(tmp_path: Path) -> None:
         for answer in loadgen.answers(target):
             assert not golden.mismatch({key: answer.as_numpy(key) for key in golden.outputs})
         pids = [one.pid for one in psutil.Process(triton.guard_pid).children(recursive=True)]
-        found = real_stall(pids, target, 0.5, rate=80.0, seconds=3.0, **ABOUT)
+        found = real_stall(pids, target, 0.5, rate=90.0, seconds=6.5, **ABOUT)
     for loop in ("open", "closed"):
         assert found[loop]["errors"] == 0, found[loop]["reasons"]
     assert found["open"]["p99_ms"]["value"] >= 250
