@@ -3,7 +3,8 @@
 What must move is moved once: weights that are used, inputs, outputs. Of a table of which rows are
 gathered those rows are used, not the table. Intermediate results need not move at all, since they
 can stay in registers and caches from one operator to the next; what they would add if each went
-through memory is counted apart, operator by operator.
+through memory is counted apart, operator by operator. Which rows are gathered is looked up, since
+many are gathered twice.
 
 What depends on no input was folded away when the session was opened: it costs nothing, and its
 result is a weight. Quantised weights stay as small as they are.
@@ -17,10 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
-from benchmarks.memory import Shapes, tensor_bytes, with_shapes
+from benchmarks.floor.sessions import gathered_rows
+from benchmarks.memory import tensor_bytes, with_shapes
+from benchmarks.subjects import Arrays
 
 # what only moves, names or repeats: no operations
 MOVING = """Concat Constant ConstantOfShape Expand Flatten Gather GatherElements GatherND Identity
@@ -86,20 +88,15 @@ class Cost:
         return sum(work.moved_bytes for work in self.by_op.values())
 
 
-def shapes_of(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
-    """The shapes of a request's inputs."""
-    return {name: array.shape for name, array in arrays.items()}
-
-
-def cost(file: Path, inputs: Shapes) -> Cost:
+def cost(file: Path, arrays: Arrays) -> Cost:
     """Count what a graph does.
 
     Args:
         file: the graph.
-        inputs: complete shape of every input.
+        arrays: its inputs, by name.
     """
-    graph = with_shapes(file, inputs)
-    sheet = _Sheet.of(graph)
+    graph = with_shapes(file, {name: array.shape for name, array in arrays.items()})
+    sheet = _Sheet.of(graph, gathered_rows(file, arrays))
     by_op: dict[str, Work] = {}
     int8_ops = 0
     for node in graph.node:
@@ -136,6 +133,7 @@ class _Sheet:
         shapes: by name.
         size_bytes: by name.
         constants: names of weights, and of what follows from them alone.
+        rows: tensor of indices → how many rows it names.
         quantised: results of dequantisation → the bytes that are dequantised.
         used: constant → bytes of it that are read.
     """
@@ -143,11 +141,13 @@ class _Sheet:
     shapes: dict[str, tuple[int, ...]]
     size_bytes: dict[str, int]
     constants: set[str]
+    rows: Mapping[str, int]
     quantised: dict[str, int] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
 
     @staticmethod
-    def of(graph: onnx.GraphProto) -> _Sheet:
+    def of(graph: onnx.GraphProto, rows: Mapping[str, int]) -> _Sheet:
+        """Of a graph whose shapes are known, and what is gathered in it."""
         shapes: dict[str, tuple[int, ...]] = {}
         size_bytes: dict[str, int] = {}
         for value in (*graph.input, *graph.value_info, *graph.output):
@@ -158,7 +158,8 @@ class _Sheet:
             item = onnx.helper.tensor_dtype_to_np_dtype(weight.data_type).itemsize
             shapes[weight.name] = tuple(weight.dims)
             size_bytes[weight.name] = math.prod(weight.dims) * item
-        return _Sheet(shapes, size_bytes, {weight.name for weight in graph.initializer})
+        weights = {weight.name for weight in graph.initializer}
+        return _Sheet(shapes, size_bytes, weights, rows)
 
     def folded(self, node: onnx.NodeProto) -> bool:
         """Whether a node follows from weights alone, so that its results are weights themselves."""
@@ -196,11 +197,19 @@ class _Sheet:
         for index, name in enumerate(node.input):
             size = self.quantised.get(name, self.size_bytes.get(name, 0))
             if node.op_type in GATHERS and index == 0:
-                size = min(size, written)
+                size = self._gathered(node, min(size, written))
             if name in self.constants:
                 self.used[name] = min(self.size_bytes[name], self.used.get(name, 0) + size)
             read += size
         return read + written
+
+    def _gathered(self, node: onnx.NodeProto, most: int) -> int:
+        """Bytes of a table that are read, each row once."""
+        rows = self.rows.get(node.input[1])
+        table = node.input[0]
+        if rows is None or _attribute(node, "axis"):
+            return most
+        return min(most, rows * self.size_bytes[table] // self.shapes[table][0])
 
     def _entries(self, name: str) -> int:
         return math.prod(self.shapes.get(name, ()))

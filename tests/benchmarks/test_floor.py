@@ -11,8 +11,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.comparison import Plan, draw_queries
+from benchmarks.floor import rates as rates_module
 from benchmarks.floor.__main__ import all_forms, as_table
-from benchmarks.floor.costs import Cost, cost, shapes_of
+from benchmarks.floor.costs import Cost, cost
 from benchmarks.floor.rates import Rates, cache_bytes, measure_rates, product
 from benchmarks.floor.roofline import ARITHMETIC, CACHE, MEMORY, Floor, floor_of, floors
 from benchmarks.floor.sessions import nodes_run
@@ -37,6 +38,8 @@ RATES = Rates(
     l3_bytes=10_000,
 )
 ROWS = 6
+X = {"x": np.ones((ROWS, 4), np.float32)}
+WHOLE = {"x": np.ones((ROWS, 4), np.uint8)}
 
 
 def saved(
@@ -66,7 +69,7 @@ def test_a_layer_is_counted(tmp_path: Path) -> None:
         helper.make_node("ReduceSum", ["r"], ["y"], keepdims=0),
     ]
     file = saved(tmp_path, nodes, {"x": (FLOAT, ["batch", 4])}, weights)
-    found = cost(file, {"x": (ROWS, 4)})
+    found = cost(file, X)
     assert found.flops == ROWS * 8 * (2 * 4 + 1) + ROWS * 8 + ROWS * 8
     assert found.weight_bytes == 4 * (32 + 8)
     assert (found.bytes_read, found.bytes_written) == (4 * (ROWS * 4 + 40), 4)
@@ -77,7 +80,8 @@ def test_a_layer_is_counted(tmp_path: Path) -> None:
 def test_only_gathered_rows_are_read(tmp_path: Path) -> None:
     table = np.ones((1000, 5), np.float32)
     nodes = [
-        helper.make_node("Gather", ["table", "ids"], ["rows"]),
+        helper.make_node("Add", ["ids", "offset"], ["shifted"]),
+        helper.make_node("Gather", ["table", "shifted"], ["rows"]),
         helper.make_node("ScatterND", ["sums", "at", "rows"], ["y"], reduction="add"),
     ]
     inputs: Inputs = {
@@ -85,12 +89,12 @@ def test_only_gathered_rows_are_read(tmp_path: Path) -> None:
         "at": (INT64, ["rows", 1]),
         "sums": (FLOAT, ["nodes", 5]),
     }
-    file = saved(tmp_path, nodes, inputs, {"table": table})
-    few = cost(file, {"ids": (ROWS,), "at": (ROWS, 1), "sums": (2, 5)})
-    assert few.weight_bytes == 4 * ROWS * 5
-    assert few.flops == ROWS * 5
-    many = cost(file, {"ids": (5000,), "at": (5000, 1), "sums": (2, 5)})
-    assert many.weight_bytes == table.nbytes
+    file = saved(tmp_path, nodes, inputs, {"table": table, "offset": np.array(3)})
+    sums = np.zeros((2, 5), np.float32)
+    for ids, distinct in ((np.arange(ROWS), ROWS), (np.full(ROWS, 7), 1)):
+        found = cost(file, {"ids": ids, "at": np.zeros((ROWS, 1), np.int64), "sums": sums})
+        assert found.weight_bytes == 4 * distinct * 5 + 8
+        assert found.by_op["ScatterND"].flops == ROWS * 5
 
 
 def test_what_follows_from_weights_was_folded(tmp_path: Path) -> None:
@@ -101,7 +105,7 @@ def test_what_follows_from_weights_was_folded(tmp_path: Path) -> None:
         helper.make_node("MatMul", ["x", "w"], ["y"]),
     ]
     file = saved(tmp_path, nodes, {"x": (FLOAT, ["batch", 4])}, weights)
-    found = cost(file, {"x": (ROWS, 4)})
+    found = cost(file, X)
     assert found.flops == ROWS * 2 * 4 * 8
     assert found.weight_bytes == 4 * 4 * 8
 
@@ -118,11 +122,11 @@ def test_products_of_int8_are_told_apart(tmp_path: Path) -> None:
         helper.make_node("DequantizeLinear", ["w8", "s", "z"], ["wq"]),
         helper.make_node("MatMul", ["xq", "wq"], ["y"]),
     ]
-    found = cost(saved(tmp_path, nodes, {"x": (FLOAT, ["batch", 4])}, weights), {"x": (ROWS, 4)})
+    found = cost(saved(tmp_path, nodes, {"x": (FLOAT, ["batch", 4])}, weights), X)
     assert found.int8_ops == ROWS * 2 * 4 * 8
     assert found.weight_bytes == 4 * 8 + 4 + 1
     onnx.save(product((ROWS, 4, 8), np.dtype(np.uint8)), tmp_path / "whole.onnx")
-    assert cost(tmp_path / "whole.onnx", {"x": (ROWS, 4)}).int8_ops == ROWS * 2 * 4 * 8
+    assert cost(tmp_path / "whole.onnx", WHOLE).int8_ops == ROWS * 2 * 4 * 8
 
 
 def test_nodes_that_the_runtime_merges_are_one(tmp_path: Path) -> None:
@@ -138,7 +142,7 @@ def test_nodes_that_the_runtime_merges_are_one(tmp_path: Path) -> None:
 def test_unknown_operators_are_named(tmp_path: Path) -> None:
     nodes = [helper.make_node("Celu", ["x"], ["y"])]
     file = saved(tmp_path, nodes, {"x": (FLOAT, ["batch", 4])}, {})
-    found = cost(file, {"x": (ROWS, 4)})
+    found = cost(file, X)
     assert (found.flops, found.uncounted) == (ROWS * 4, ("Celu",))
 
 
@@ -158,9 +162,12 @@ def test_the_larger_time_is_the_floor(work: Cost, expected: Floor) -> None:
     assert found.bound == expected.bound
 
 
-def test_rates_are_measured() -> None:
+def test_rates_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates_module, "REPEATED_S", 0.001)
+    monkeypatch.setattr(rates_module, "CALLS", 20)
     rates = measure_rates(threads=1)
-    assert min(rates.gemm_gflops, rates.int8_gops, rates.memory_gb_s, rates.call_ms) > 0
+    assert min(rates.gemm_gflops, rates.int8_gops, rates.memory_gb_s, rates.l3_gb_s) > 0
+    assert min(rates.l2_gb_s, rates.call_ms) > 0
     assert (rates.l2_bytes, rates.l3_bytes) == (cache_bytes(2), cache_bytes(3))
 
 
@@ -177,7 +184,7 @@ def test_rows_of_the_ladder(pair: Pair) -> None:
     (course, _), row = lot[0], rows[1]
     student = course.student.subject
     ids = draw_queries(course.n_rows, 1, Plan(0, 0, 1))[0]
-    known = cost(student.file, shapes_of(student.rows(ids)))
+    known = cost(student.file, student.rows(ids))
     assert (row["model"], row["form"], row["flops"]) == (student.model, student.form, known.flops)
     assert row["bytes"] == known.bytes_read + known.bytes_written
     assert row["over_floor"] == pytest.approx(row["p50_ms"] / row["floor_ms"])
