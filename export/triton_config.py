@@ -24,7 +24,6 @@ CONFIG_FILE = "config.pbtxt"
 BACKEND, PLAN_BACKEND = "onnxruntime", "tensorrt"
 ENSEMBLE = "ensemble"  # a platform of Triton's
 LABELLED = "probabilities"
-MAX_QUEUE = 1024
 
 
 def config_of(artifact: Artifact, steps: Sequence[Step] = ()) -> Any:
@@ -144,12 +143,12 @@ def read_config(folder: Path) -> Any:
 
 
 def _add_batching(config: Any) -> None:
-    """Batch what is waiting, wait for nothing, and bound the queue.
+    """Batch what is waiting, and wait for nothing.
 
-    No queue timeout: an expired request makes every later one fail (model_repository/README.md).
+    No queue policy: after a timeout every later request fails, and with a bound a request that
+    comes right after an answer waits for half a second (model_repository/README.md).
     """
-    config.dynamic_batching.max_queue_delay_microseconds = 0
-    config.dynamic_batching.default_queue_policy.max_queue_size = MAX_QUEUE
+    config.dynamic_batching.SetInParent()
 
 
 def _add_warmup(config: Any, signature: Signature, batch: int) -> None:

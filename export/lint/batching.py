@@ -11,7 +11,7 @@ from zoo.artifact import Artifact, ArtifactError
 
 BATCHER = f"{GUIDE}/batcher.md"
 NO_TIMEOUT = (
-    "leave it out: bound waiting with max_queue_size, and with the deadline of the gRPC call"
+    "leave it out: bound waiting with the deadline of the gRPC call, and with requests in flight"
 )
 
 
@@ -93,11 +93,16 @@ def batching_delay(model: Served) -> Iterator[str]:
         yield f"waits up to {delay} µs for more requests: one row takes {took:.0f} µs"
 
 
-@rule(f"{BATCHER}#queue-policy", "set max_queue_size in default_queue_policy", ADVICE)
-def queue_unbounded(model: Served) -> Iterator[str]:
-    """A queue is bounded, so that overload is refused and not stored up."""
-    if _batching(model) and not _batching(model).default_queue_policy.max_queue_size:
-        yield "the queue has no max_queue_size: under overload every request waits longer"
+@rule(
+    f"{BATCHER}#queue-policy; {MEASURED}",
+    "leave max_queue_size out: bound requests in flight before the server, as the gateway does",
+    ADVICE,
+)
+def queue_bounded(model: Served) -> Iterator[str]:
+    """No queue is bounded: then nothing wakes the batcher when a request follows an answer at once."""
+    for name, policy in _policies(model):
+        if policy.max_queue_size:
+            yield f"{name}: max_queue_size {policy.max_queue_size} makes requests wait for 500 ms"
 
 
 def _p50_us(model: Served) -> float:
@@ -111,5 +116,5 @@ def _p50_us(model: Served) -> float:
 
 RULES = (
     *(queue_timeout, client_timeout, ordering_priorities, default_priority),
-    *(preferred_size, preferred_needless, batching_delay, queue_unbounded),
+    *(preferred_size, preferred_needless, batching_delay, queue_bounded),
 )

@@ -167,7 +167,7 @@ MISTAKES = {
     "preferred-size": batching("preferred_batch_size: 4096"),
     "preferred-needless": batching("preferred_batch_size: 8"),
     "batching-delay": batching("max_queue_delay_microseconds: 20000"),
-    "queue-unbounded": other("max_queue_size: 1024", "max_queue_size: 0"),
+    "queue-bounded": batching("default_queue_policy { max_queue_size: 64 }"),
     "warmup-missing": less(lambda config: config.ClearField("model_warmup")),
     "warmup-batch": warmup(2048, ROWS, DENSE),
     "warmup-inputs": other('key: "x"', 'key: "y"'),
