@@ -1,13 +1,14 @@
 """Models against the least time for their work: ``python -m benchmarks.floor mlp-cora``.
 
 Prints a table of trained recipes: all forms of the student, and the teacher. With ``--out`` the
-rows are written down too, with the machine's rates and its state.
+rows are written down too, with the machine's rates and its state; with ``--operators 5`` the five
+operators that take the longest are printed too, of every form of the student.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.comparison import Plan, draw_queries
 from benchmarks.conditions import Watch, git_sha, software
-from benchmarks.floor.rates import Rates, measure_rates
+from benchmarks.floor.profile import operators
+from benchmarks.floor.rates import measure_rates
 from benchmarks.floor.roofline import floors
 from benchmarks.markdown import table
 from benchmarks.sides import BATCHES, STUDENT, Course, Side, courses
@@ -36,10 +39,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--operators", type=int, default=0, help="of each student, the slowest")
     asked = parser.parse_args()
     try:
-        watch, rates = Watch(asked.threads), measure_rates(asked.threads)
-        rows = [r for name in asked.recipes for r in _rows(name, asked, rates)]
+        watch, rates, rows = Watch(asked.threads), measure_rates(asked.threads), []
+        for name in asked.recipes:
+            forms = all_forms(open_pair(name, asked.runs, asked.threads))
+            rows += floors([(course, None) for course in forms], asked.batches, rates)
+            if asked.operators:
+                print(*_slowest(forms, asked), sep="\n", end="\n\n")
         if asked.out:
             conditions = {"machine": watch.machine(), "versions": software(), "git_sha": git_sha()}
             found = {"rates": asdict(rates), "floors": rows, "conditions": conditions}
@@ -50,9 +58,18 @@ def main() -> None:
     print(as_table(rows))
 
 
-def _rows(recipe: str, asked: argparse.Namespace, rates: Rates) -> list[dict[str, Any]]:
-    pair = open_pair(recipe, asked.runs, asked.threads)
-    return floors([(course, None) for course in all_forms(pair)], asked.batches, rates)
+def _slowest(forms: Sequence[Course], asked: argparse.Namespace) -> Iterator[str]:
+    """A line per student and batch, and one per operator."""
+    for course in forms:
+        for batch in asked.batches:
+            ids = draw_queries(course.n_rows, batch, Plan(0, 0, 1))[0]
+            side = course.student
+            found = operators(side.subject.file, side.calls(ids)[0], asked.threads)
+            took_ms = sum(one.p50_ms for one in found)
+            name = side.subject.model
+            yield f"{name}, {batch:,} rows: {took_ms:.3g} ms in {len(found)} operators"
+            for one in found[: asked.operators]:
+                yield f"  {one.p50_ms:.4f} ms  {one.op} of {one.shapes} ({one.node})"
 
 
 def all_forms(pair: Pair) -> list[Course]:

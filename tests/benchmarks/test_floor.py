@@ -1,5 +1,6 @@
 """Floors: operations and bytes against graphs that are counted by hand, and what binds them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.comparison import Plan, draw_queries
+from benchmarks.floor import __main__ as command
 from benchmarks.floor import rates as rates_module
 from benchmarks.floor.__main__ import all_forms, as_table
 from benchmarks.floor.costs import Cost, cost
+from benchmarks.floor.profile import operators
 from benchmarks.floor.rates import Rates, cache_bytes, measure_rates, product
 from benchmarks.floor.roofline import ARITHMETIC, CACHE, MEMORY, Floor, floor_of, floors
 from benchmarks.floor.sessions import nodes_run
@@ -191,6 +194,40 @@ def test_rows_of_the_ladder(pair: Pair) -> None:
     overhead_ms = row["identity_ms"] + 0.5 * row["nodes"]
     assert row["explained_ms"] == pytest.approx(row["floor_ms"] + overhead_ms)
     assert len(as_table(rows).splitlines()) == 2 + len(rows)
+
+
+def test_the_command_prints_and_writes(
+    pair: Pair,
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "floors.json"
+    monkeypatch.setattr(command, "measure_rates", lambda threads: RATES)
+    said = ["floor", "mlp-toy", "--batches", "2", "--runs", str(runs), "--operators", "1"]
+    monkeypatch.setattr("sys.argv", [*said, "--out", str(out)])
+    command.main()
+    printed = capsys.readouterr().out
+    found = json.loads(out.read_text())
+    assert {row["model"] for row in found["floors"]} == {
+        "gcn-toy-blocks",
+        "mlp-toy",
+        "mlp-toy-sparse",
+    }
+    assert all(f"| {row['model']} |" in printed for row in found["floors"])
+    assert "mlp-toy-sparse, 2 rows: " in printed
+    assert found["rates"]["gemm_gflops"] == RATES.gemm_gflops
+    assert "cpu" in found["conditions"]["machine"]
+
+
+def test_operators_are_those_that_the_runtime_calls(pair: Pair) -> None:
+    student = pair.students["dense"]
+    found = operators(student.file, student.rows(np.arange(3)), threads=1)
+    assert len(found) == nodes_run(student.file)
+    assert "Softmax" in {one.op for one in found}
+    times = [one.p50_ms for one in found]
+    assert times == sorted(times, reverse=True)
 
 
 def test_what_is_too_slow_to_be_timed_has_the_ladders_time(pair: Pair) -> None:
