@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LINES = (("muted", "──", "p99"), ("muted", "┄┄", "p50"), ("muted", "◯", "knee"))
+LEAST_RATES = 2
 KNEE = 3.0  # times the p99 at the lowest rate
 Curves = dict[str, list[Measurement]]  # role → by rate
 
@@ -33,13 +34,13 @@ def knee(points: Sequence[Measurement]) -> Measurement | None:
     """The highest rate at which the tail is still that of an idle server.
 
     That is the highest rate that counts and whose p99 is at most three times that at the lowest
-    rate that counts; None where none counts.
+    rate that counts; None where fewer than two count.
 
     Args:
         points: one model in open loops.
     """
     counted = sorted((p for p in points if not p.reasons and p.p99_ms), key=_rate)
-    if not counted:
+    if len(counted) < LEAST_RATES:
         return None
     first = counted[0].p99_ms
     assert first is not None
@@ -90,8 +91,11 @@ def _curves(axes: Axes, curves: Curves) -> None:
         tails = [(rate, p) for rate, p in zip(rates, points, strict=True) if p.p99_ms]
         heights = [p.p99_ms.value for _, p in tails if p.p99_ms]
         axes.plot([rate for rate, _ in tails], heights, color=COLOURS[role], lw=1.3)
-        for (rate, p), height in zip(tails, heights, strict=True):
-            axes.plot(rate, height, linestyle="", **mark(role, not p.reasons))
+        for p in points:
+            for ms, size in ((p.p99_ms, 4.5), (p.p50_ms, 2.5)):
+                if ms:
+                    look = mark(role, not p.reasons, size)
+                    axes.plot(_rate(p), ms.value, linestyle="", **look)
         _ring(axes, points, role)
     _scale(axes)
 
@@ -107,7 +111,7 @@ def _scale(axes: Axes) -> None:
 def _ring(axes: Axes, points: Sequence[Measurement], role: str) -> None:
     """Mark the knee, above the slower teacher's and below the student's."""
     found = knee(points)
-    if found and found.p99_ms and len(points) > 1:
+    if found and found.p99_ms:
         at = _rate(found), found.p99_ms.value
         axes.plot(*at, "o", markersize=10, color=INK, markerfacecolor="none", markeredgewidth=0.9)
         up, offset = ("bottom", (0, 6)) if role == "teacher" else ("top", (0, -6))
@@ -118,7 +122,7 @@ def _in_words(curves: Curves) -> str:
     parts = []
     for role, points in curves.items():
         found = knee(points)
-        at = f"knee at {per_s(_rate(found))}" if found else "no rate counts"
+        at = f"knee at {per_s(_rate(found))}" if found else "no knee"
         ends = f"p99 {time_of(points[0].p99_ms)} at {per_s(_rate(points[0]))}"
         last = f"{time_of(points[-1].p99_ms)} at {per_s(_rate(points[-1]))}"
         parts.append(f"{role}: {ends}, {last}, {at}")

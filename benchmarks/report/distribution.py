@@ -67,7 +67,12 @@ def distribution_figure(result: Result) -> Figure | None:
 
 
 def _lines(measured: Sequence[Measurement]) -> list[Line]:
-    return [Line(it.role, it, COLOURS[it.role], bool(it.reasons)) for it in measured]
+    return [Line(_name(it), it, COLOURS[it.role], bool(it.reasons)) for it in measured]
+
+
+def _name(found: Measurement) -> str:
+    rate = f", {per_s(found.offered_per_s)}" if found.offered_per_s is not None else ""
+    return f"{found.role}{rate}"
 
 
 def span_of(panels: Sequence[Sequence[Line]]) -> tuple[float, float]:
@@ -75,25 +80,31 @@ def span_of(panels: Sequence[Sequence[Line]]) -> tuple[float, float]:
     ends = [percentiles(line.found)[1] for lines in panels for line in lines]
     if not ends:
         return 1.0, 10.0
-    return min(ms[0] for ms in ends) / 1.6, max(ms[-1] for ms in ends) * 2.2
+    return min(ms[0] for ms in ends) / 4, max(ms[-1] for ms in ends) * 3
 
 
 def _groups(result: Result) -> Iterable[tuple[str, str, list[Measurement]]]:
-    """Anchor, title and measurements of each panel."""
-    inside = [found for found in result.rungs if found.rung == "ort" and found.histogram]
-    if inside:
-        first = min((found.batch, found.protocol) for found in inside)
-        chosen = [found for found in inside if (found.batch, found.protocol) == first]
+    """Anchor, title and measurements of each panel, of the query that load is put on."""
+    sides = ("student", "teacher")
+    served = {
+        rung: [it for it in (lowest(result.curves, rung, role) for role in sides) if it]
+        for rung in ("grpc", "gateway")
+    }
+    inside = [it for it in result.rungs if it.rung == "ort" and it.histogram]
+    loaded = {(it.batch, it.protocol) for found in served.values() for it in found}
+    kinds = {(it.batch, it.protocol) for it in inside}
+    if kinds:
+        kind = min(kinds & loaded or kinds)
         fastest: dict[str, Measurement] = {}
-        for found in chosen:
-            fastest.setdefault(found.role, found)
-        yield "ort", f"in process, {asked(first[1], first[0])}", [*fastest.values()]
-    for rung in ("grpc", "gateway"):
-        slowest = [lowest(result.curves, rung, role) for role in ("student", "teacher")]
-        served = [it for it in slowest if it and it.histogram]
-        if served:
-            rates = " and ".join(dict.fromkeys(per_s(it.offered_per_s) for it in served))
-            yield rung, f"{RUNG_NAMES[rung]}, open, {rates}", served
+        for found in inside:
+            if (found.batch, found.protocol) == kind and found.role in sides:
+                fastest.setdefault(found.role, found)
+        served = {"ort": [*fastest.values()], **served}
+    for rung, measured in served.items():
+        shown = [it for it in measured if it.histogram]
+        if shown:
+            name = "in process" if rung == "ort" else RUNG_NAMES[rung]
+            yield rung, f"{name}, {asked(shown[0].protocol, shown[0].batch)}", shown
 
 
 def distribution_panel(
@@ -117,7 +128,9 @@ def distribution_panel(
     slowest = max(lines, key=lambda line: percentiles(line.found)[1][-1])
 
     def draw(axes: Axes) -> None:
-        last = max(_draw_line(axes, line, line is slowest) for line in lines)
+        last = max(float(nines(percentiles(line.found)[0])[-1]) for line in lines)
+        for line in lines:
+            _draw_line(axes, line, line is slowest, last)
         axes.set_xlim(0, last * 1.02)
         axes.set_ylim(*(limits or span_of([lines])))
         _name_axes(axes, last)
@@ -136,15 +149,22 @@ def _name_axes(axes: Axes, last: float) -> None:
     axes.set_xticks([*shown], [*shown.values()])
 
 
-def _draw_line(axes: Axes, line: Line, above: bool) -> float:
-    """Draw one distribution with its name above or below its end; how many nines it reaches."""
+def _draw_line(axes: Axes, line: Line, above: bool, last: float) -> None:
+    """Draw one distribution with its name above or below its end.
+
+    Args:
+        axes: that are drawn on.
+        line: the distribution.
+        above: where its name is.
+        last: how many nines the panel reaches.
+    """
     parts, ms = percentiles(line.found)
     dashes: Any = (0, (3, 2)) if line.dashed else "-"
     axes.plot(nines(parts), ms, color=line.colour, lw=1.4, linestyle=dashes)
     end = float(nines(parts)[-1]), float(ms[-1])
-    up, offset = ("bottom", (-2, 4)) if above else ("top", (-2, -4))
-    label(axes, line.name, end, offset, (line.colour, "right", up))
-    return end[0]
+    up, down = ("bottom", 4) if above else ("top", -8)
+    side = "right" if end[0] > last / 2 else "left"
+    label(axes, line.name, end, (-2, down), (line.colour, side, up))
 
 
 def _in_words(lines: Sequence[Line]) -> str:

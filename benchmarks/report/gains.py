@@ -8,6 +8,7 @@ from benchmarks.report.results import Result
 from benchmarks.report.words import listed, range_of
 
 Asked = tuple[str, int]  # protocol and batch
+NAMES = ("export", "int8")
 
 
 def ordered(kinds: Iterable[Asked]) -> list[Asked]:
@@ -34,8 +35,18 @@ def gains_of(result: Result) -> dict[Asked, tuple[float | None, float | None]]:
     return {kind: pair for kind, pair in gains.items() if any(pair)}
 
 
-def source(gains: Mapping[Asked, Sequence[float | None]]) -> str:
-    """Where the speed-up comes from, in words."""
+def tried(result: Result) -> bool:
+    """Whether int8 was attempted, though perhaps nothing of it counts."""
+    return any(it.rung == "ort-int8" for it in result.rungs)
+
+
+def source(gains: Mapping[Asked, Sequence[float | None]], int8_tried: bool) -> str:
+    """Where the speed-up comes from, in words.
+
+    Args:
+        gains: of the student, by export and by int8.
+        int8_tried: int8 was attempted.
+    """
     text = (
         "In process both are ONNX graphs in one runtime with equal threads and precision, so that "
         "speed-up (teacher ORT ÷ student ORT) comes from distillation into a smaller architecture"
@@ -47,4 +58,6 @@ def source(gains: Mapping[Asked, Sequence[float | None]]) -> str:
             extra.append(f"{range_of(found)} times by {name}")
     if not extra:
         return f"{text}; what export or int8 gain was not measured."
-    return f"{text}. Not counted in it, the student gains {listed(extra)}."
+    refused = int8_tried and not any(gain[1] for gain in gains.values())
+    told = " Its int8 form does not count; the reason stands at the end." if refused else ""
+    return f"{text}. Not counted in it, the student gains {listed(extra)}.{told}"

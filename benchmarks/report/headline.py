@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.measurement import RUNGS, Measurement
-from benchmarks.report.gains import Asked, gains_of, ordered, source
+from benchmarks.report.gains import NAMES, Asked, gains_of, ordered, source, tried
 from benchmarks.report.results import Result, Row
 from benchmarks.report.words import (
     IN_WORDS,
@@ -56,7 +56,8 @@ class Card:
         speed: what is asked → a cell per rung, None where it was not measured.
         notes: what a speed-up was measured against, and why one does not count.
         source: where the speed-up comes from, in words.
-        gains: what is asked → what export and int8 gain the student beyond that.
+        beyond: headings of what the student gains by other means.
+        gains: what is asked → that gain.
     """
 
     recipe: str
@@ -67,6 +68,7 @@ class Card:
     speed: Mapping[str, Sequence[Cell | None]]
     notes: Sequence[str]
     source: str
+    beyond: Sequence[str]
     gains: Mapping[str, Sequence[str]]
 
 
@@ -75,6 +77,7 @@ def card(result: Result) -> Card:
     found = headlines(result)
     rungs = [rung for rung in RUNGS if any(it["rung"] == rung for it in found)]
     gains = gains_of(result)
+    places = [k for k in range(len(NAMES)) if any(pair[k] for pair in gains.values())]
     kinds = ordered([*((it["protocol"], it["batch"]) for it in found), *gains])
     speed = {asked(*kind): [_cell(found, rung, kind) for rung in rungs] for kind in kinds}
     return Card(
@@ -85,9 +88,11 @@ def card(result: Result) -> Card:
         rungs=[RUNG_NAMES[rung] if rung != "ort" else "in process" for rung in rungs],
         speed=speed,
         notes=_notes(found),
-        source=source(gains),
+        source=source(gains, tried(result)),
+        beyond=[NAMES[place] for place in places],
         gains={
-            asked(*kind): [times(gain) if gain else "" for gain in gains[kind]] for kind in gains
+            asked(*kind): [times(gain) if (gain := pair[place]) else "" for place in places]
+            for kind, pair in gains.items()
         },
     )
 
@@ -204,7 +209,10 @@ def _notes(found: Sequence[Row]) -> list[str]:
         for reason in it["reasons"]:
             place = f"{RUNG_NAMES[it['rung']]}, {asked(it['protocol'], it['batch'])}"
             places.setdefault(reason, []).append(place)
-    for reason, those in places.items():
-        few = " and ".join(those) if len(those) <= FEW else f"{len(those)} speed-ups"
-        notes.append(f"{begun(few)} {'does' if len(those) == 1 else 'do'} not count: {reason}.")
+    doubts = [
+        f"{' and '.join(those) if len(those) <= FEW else f'{len(those)} speed-ups'} ({reason})"
+        for reason, those in sorted(places.items(), key=lambda item: -len(item[1]))
+    ]
+    if doubts:
+        notes.append(f"Struck through: {'; '.join(doubts)}.")
     return notes

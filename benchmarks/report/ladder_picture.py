@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from benchmarks.intervals import Interval
 from benchmarks.measurement import RUNGS, Measurement
 from benchmarks.report.drawing import (
     COLOURS,
@@ -17,6 +19,7 @@ from benchmarks.report.drawing import (
     panel,
     time_axis,
 )
+from benchmarks.report.gains import ordered
 from benchmarks.report.results import Result
 from benchmarks.report.words import ROLES, RUNG_NAMES, asked, time_of, times
 
@@ -30,10 +33,8 @@ GAP = ("muted", "t ÷ s", "the teacher's median over the student's")
 
 def ladder_figure(result: Result) -> Figure | None:
     """The ladder of a recipe, one panel per protocol and batch; None where it was not measured."""
-    measured = [found for found in result.rungs if found.p50_ms]
-    kinds = sorted(
-        {(found.protocol, found.batch) for found in measured}, key=lambda k: (k[0], k[1])
-    )
+    measured = [found for found in (*floors_of(result), *result.rungs) if found.p50_ms]
+    kinds = ordered((found.protocol, found.batch) for found in measured)
     rungs = [rung for rung in RUNGS if any(found.rung == rung for found in measured)]
     bounds = [found.p50_ms.value for found in measured if found.p50_ms]
     if not bounds:
@@ -54,6 +55,20 @@ def ladder_figure(result: Result) -> Figure | None:
         "it closes, callers wait for the path, as the identity does, rather than for the model."
     )
     return Figure(f"ladder-{result.recipe}", panels, caption, (*ROLE_KEY, HOLLOW, GAP))
+
+
+def floors_of(result: Result) -> list[Measurement]:
+    """The floor as a rung of its own, of the models that were measured; where it is not one yet."""
+    floors = {(it["model"], it["form"], it["batch"]): it["floor_ms"] for it in result.floors}
+    found: dict[tuple[str, str, str, int], Measurement] = {}
+    if any(it.rung == "floor" for it in result.rungs):
+        return []
+    for it in result.rungs:
+        ms = floors.get((it.model, it.form, it.batch))
+        if ms is not None:
+            key = it.model, it.form, it.protocol, it.batch
+            found[key] = replace(it, rung="floor", p50_ms=Interval(ms, ms, ms), reasons=())
+    return [*found.values()]
 
 
 def _fastest(measured: Sequence[Measurement], protocol: str, batch: int) -> Steps:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.report.results import Result
+from benchmarks.report.results import Result, Row
 from benchmarks.report.words import (
     RUNG_NAMES,
     amount,
@@ -49,7 +49,7 @@ def floor_table(results: Sequence[Result]) -> Table:
     """The work of each graph, the least time it takes here, and the time it took."""
     body = []
     for result in results:
-        for row in result.floors:
+        for row in _by_model(result.floors):
             over = "–" if row["over_floor"] is None else times(row["over_floor"])
             body.append(
                 [
@@ -59,8 +59,14 @@ def floor_table(results: Sequence[Result]) -> Table:
                     time(row.get("identity_ms")),
                 ]
             )
-    head = ["model", "role", "batch", "work", "bytes", "floor", "bound by", "ORT p50", "over floor"]
-    return Table("floors", [*head, "the call alone"], body, 2)
+    head = ["model", "role", "batch", "work", "bytes", "floor", "bound", "ORT p50", "over floor"]
+    return Table("floors", [*head, "call alone"], body, 2)
+
+
+def _by_model(rows: Sequence[Row]) -> list[Row]:
+    """Rows of a model together, in the order in which models come."""
+    models = [*dict.fromkeys((row["role"], row["model"]) for row in rows)]
+    return sorted(rows, key=lambda row: models.index((row["role"], row["model"])))
 
 
 RATES = {
@@ -96,7 +102,7 @@ def cost_table(results: Sequence[Result]) -> Table:
     """What a core answers in a second, and what a model weighs."""
     body = []
     for result in results:
-        for row in result.costs:
+        for row in _by_model(result.costs):
             spent = row["core_s_per_query"]
             body.append(
                 [
@@ -191,17 +197,13 @@ def versions_table(results: Sequence[Result]) -> Table:
 
 
 def invalid_table(results: Sequence[Result]) -> Table:
-    """Every measurement that does not count, with its reasons."""
-    body = [
-        [
-            result.recipe,
-            part,
-            f"{found.model} ({found.role})",
-            where(found),
-            "; ".join(found.reasons),
-        ]
-        for result in results
-        for part, found in result.all
-        if found.reasons
-    ]
+    """Every measurement that does not count, with its reasons; those alike in a row."""
+    places: dict[tuple[str, ...], list[str]] = {}
+    for result in results:
+        for part, found in result.all:
+            if found.reasons:
+                model = f"{found.model} ({found.role})"
+                key = (result.recipe, part, model, "; ".join(found.reasons))
+                places.setdefault(key, []).append(where(found))
+    body = [[*key[:3], "; ".join(those), key[3]] for key, those in places.items()]
     return Table("invalid-measurements", ["recipe", "part", "model", "where", "why"], body, 5)

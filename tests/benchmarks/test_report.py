@@ -102,7 +102,7 @@ def test_speed_ups_stand_by_rung_with_what_does_not_count(whole: Result) -> None
     assert inside is not None and inside.counts
     assert (inside.ratio, inside.interval) == ("17.5×", "16.8 to 18.4")
     assert over_http is not None and not over_http.counts
-    assert f"HTTP, A · 1 node does not count: {FEW}." in found.notes
+    assert f"Struck through: HTTP, A · 1 node ({FEW})." in found.notes
     assert "1.34 to 17.6 times through the gateway" in found.lead
 
 
@@ -122,7 +122,12 @@ def test_source_of_the_speed_up_is_taken_apart(whole: Result) -> None:
 def test_medians_that_do_not_count_are_no_source(whole: Result) -> None:
     doubtful = [replace(it, reasons=("late",)) if it.rung == "torch" else it for it in whole.rungs]
     found = card(replace(whole, rungs=tuple(doubtful)))
-    assert found.gains["A · 1 node"] == ["", "1.25×"]
+    assert (found.beyond, found.gains["A · 1 node"]) == (["int8"], ["1.25×"])
+    refused = [replace(it, reasons=("late",)) for it in whole.rungs if it.rung == "ort-int8"]
+    kept = [it for it in whole.rungs if it.rung != "ort-int8"]
+    told = card(replace(whole, rungs=(*kept, *refused)))
+    assert told.beyond == ["export"]
+    assert told.source.endswith("Its int8 form does not count; the reason stands at the end.")
 
 
 def test_older_ratio_that_was_not_formed_says_why() -> None:
@@ -133,7 +138,7 @@ def test_older_ratio_that_was_not_formed_says_why() -> None:
     assert [*found.speed] == ["A · 1 node"]
     assert found.lead == "No speed-up of this recipe counts; the reasons stand below."
     assert found.notes == [
-        "ORT, A · 1 node does not count: teacher: one second for a query is too long."
+        "Struck through: ORT, A · 1 node (teacher: one second for a query is too long)."
     ]
 
 
@@ -159,9 +164,18 @@ def test_conditions_of_older_results_are_those_of_their_measurements() -> None:
 
 def test_every_invalid_measurement_is_listed(whole: Result) -> None:
     body = tables.invalid_table([whole]).body
-    assert len(body) == invalid_count([whole]) == 3
+    assert (len(body), invalid_count([whole])) == (2, 3)
     assert body[0] == ["mlp-cora", "ladder", "gcn-cora (teacher)", "HTTP, A · 1 node, closed", FEW]
-    assert body[1][3:] == ["gRPC, A · 1 node, open, 800 /s offered", LATE]
+    at = "A · 1 node, open, 800 /s offered"
+    assert body[1][3:] == [f"gRPC, {at}; gateway, {at}", LATE]
+
+
+def test_what_does_not_count_for_one_reason_stands_in_one_row(whole: Result) -> None:
+    again = [replace(it, reasons=("late",)) for it in whole.rungs if it.rung == "torch"]
+    students = [it for it in again if it.role == "student"]
+    found = replace(whole, rungs=tuple(students), curves=())
+    (row,) = tables.invalid_table([found]).body
+    assert row[3].count("PyTorch, A · ") == invalid_count([found]) == 4 and row[4] == "late"
 
 
 def test_page_is_one_file_with_unique_anchors(html: str) -> None:
@@ -189,7 +203,7 @@ def test_page_of_older_results_says_what_is_missing() -> None:
     text = page([parse(older())])
     found = Parsed(text)
     assert {*SECTIONS} & {*found.ids} == {"headline", "conditions"}
-    assert "<strong>Not measured here.</strong>" in text
+    assert "<strong>Not measured here</strong>" in text
     assert "<li>latency at stated rates (open loop)</li>" in text
     assert "accuracy not measured" in text and "Equal accuracy" not in text
     mixed = page([parse(complete()), parse(older("finalmlp-ml100k"))])

@@ -119,5 +119,5 @@ def test_page_of_older_results_is_short_and_honest(tab: Any, tmp_path: Path) -> 
     path.write_text(page([parse(older())]), encoding="utf-8")
     tab.goto(path.as_uri())
     assert tab.locator("section").count() == 2
-    assert tab.locator(".notice").inner_text().startswith("Not measured here.")
+    assert tab.locator(".notice").inner_text().startswith("Not measured here")
     assert tab.locator("svg").count() == 0

@@ -12,7 +12,7 @@ from benchmarks.intervals import Interval
 from benchmarks.measurement import Measurement
 from benchmarks.report.curve import curve_figure, knee
 from benchmarks.report.distribution import nines, percentiles
-from benchmarks.report.ladder_picture import ladder_figure
+from benchmarks.report.ladder_picture import floors_of, ladder_figure
 from benchmarks.report.pareto import Point, dataset_of, front, lowest, pareto_figure
 from benchmarks.report.results import Result, parse
 from benchmarks.report.stall import drawn_closed, drawn_open, stall_table
@@ -38,7 +38,7 @@ def test_knee_is_the_last_rate_with_the_tail_of_an_idle_server() -> None:
     points = [at_rate(200, 2.9), at_rate(50, 1.0), at_rate(400, 3.1), at_rate(300, 1.0, "late")]
     found = knee(points)
     assert found is not None and found.offered_per_s == 200
-    assert knee([at_rate(50, 1.0, "late")]) is None
+    assert knee([at_rate(50, 1.0, "late"), at_rate(60, 1.0)]) is None  # of which one counts
     assert knee([]) is None
 
 
@@ -71,7 +71,7 @@ def test_invalid_points_are_hollow(whole: Result) -> None:
     figure = curve_figure(whole)
     assert figure is not None
     hollow = [len(re.findall(r"<use [^>]*fill: var\(--paper\)", svg)) for svg in figure.panels]
-    assert hollow == [1, 1]  # the teacher's at the highest rate
+    assert hollow == [2, 2]  # the teacher's p50 and p99 at the highest rate
 
 
 def test_distribution_ends_where_samples_do() -> None:
@@ -105,3 +105,15 @@ def test_stall_shows_in_the_open_loop_alone(whole: Result) -> None:
     (closed, opened) = stall_table([whole]).body
     assert closed[1:2] + closed[4:] == ["closed loop", "759 µs", "835 µs"]
     assert opened[1] == "open loop" and opened[4].endswith(" s")
+
+
+def test_floor_is_a_rung_of_the_models_that_were_measured(whole: Result) -> None:
+    bare = replace(whole, rungs=tuple(it for it in whole.rungs if it.rung != "floor"))
+    found = floors_of(bare)
+    kinds = {(it.role, it.batch) for it in found}
+    assert kinds == {(role, n) for role in ("student", "teacher") for n in (1, 10, 100, 1000)}
+    (one,) = [it for it in found if (it.role, it.batch) == ("student", 1)]
+    assert one.p50_ms is not None and one.p50_ms.value == pytest.approx(0.3 * 0.032)
+    assert floors_of(whole) == []
+    figure = ladder_figure(bare)
+    assert figure is not None and "floor, student: 9.60 µs" in figure.panels[0]
