@@ -13,7 +13,7 @@ from benchmarks.measurement import Measurement
 from benchmarks.report.drawing import COLOURS, MUTED, Figure, label, panel, time_axis
 from benchmarks.report.pareto import lowest
 from benchmarks.report.results import Result
-from benchmarks.report.words import RUNG_NAMES, asked, per_s, time_of
+from benchmarks.report.words import RUNG_NAMES, asked, listed, per_s, time_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,10 +58,11 @@ def distribution_figure(result: Result) -> Figure | None:
     ]
     if not panels:
         return None
+    kinds = [asked(it.found.protocol, it.found.batch) for *_, lines in groups for it in lines]
     caption = (
-        f"{result.recipe}: each step to the right is another nine, so the tail is as wide as the "
-        "middle: a line that stays flat keeps its promise, and it ends where the samples say no "
-        "more (dashed: INVALID)."
+        f"{result.recipe}, {listed([*dict.fromkeys(kinds)])}: each step to the right is another "
+        "nine, so the tail is as wide as the middle: a line that stays flat keeps its promise, and "
+        "it ends where the samples say no more (dashed: INVALID)."
     )
     return Figure(f"distribution-{result.recipe}", panels, caption, columns=3)
 
@@ -103,8 +104,7 @@ def _groups(result: Result) -> Iterable[tuple[str, str, list[Measurement]]]:
     for rung, measured in served.items():
         shown = [it for it in measured if it.histogram]
         if shown:
-            name = "in process" if rung == "ort" else RUNG_NAMES[rung]
-            yield rung, f"{name}, {asked(shown[0].protocol, shown[0].batch)}", shown
+            yield rung, "in process" if rung == "ort" else RUNG_NAMES[rung], shown
 
 
 def distribution_panel(
@@ -118,20 +118,18 @@ def distribution_panel(
     """Percentiles on an axis of nines, each line labelled at its end.
 
     Args:
-        ident: unique on the page.
-        title: of the panel.
+        ident, title: of the panel.
         lines: what is drawn.
-        columns: how many such pictures fill the page's column.
+        columns: how many such pictures stand side by side.
         level: a latency in ms that is marked, and its name.
-        limits: of the latency in ms, where panels stand side by side.
+        limits: of the latency in ms; by default those of the lines.
     """
     slowest = max(lines, key=lambda line: percentiles(line.found)[1][-1])
 
     def draw(axes: Axes) -> None:
-        last = max(float(nines(percentiles(line.found)[0])[-1]) for line in lines)
+        last = max(reach(line) for line in lines)
         for line in lines:
             _draw_line(axes, line, line is slowest, last)
-        axes.set_xlim(0, last * 1.02)
         axes.set_ylim(*(limits or span_of([lines])))
         _name_axes(axes, last)
         if level:
@@ -141,12 +139,18 @@ def distribution_panel(
     return panel(ident, title, _in_words(lines), draw, 2.5, columns)
 
 
+def reach(line: Line) -> float:
+    """How many nines a line reaches."""
+    return float(nines(percentiles(line.found)[0])[-1])
+
+
 def _name_axes(axes: Axes, last: float) -> None:
     """Time upwards; percentiles across, as far as the lines reach."""
     time_axis(axes, "y")
     ticks = {float(nines(np.array(part))): name for part, name in TICKS.items()}
     shown = {place: name for place, name in ticks.items() if place <= last + 0.02}
     axes.set_xticks([*shown], [*shown.values()])
+    axes.set_xlim(0, last * 1.02)
 
 
 def _draw_line(axes: Axes, line: Line, above: bool, last: float) -> None:

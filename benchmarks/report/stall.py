@@ -106,8 +106,9 @@ def measured_figure(result: Result, stall: Stall) -> Figure | None:
         "stall-measured", title, lines, level=(stall.stall_s * 1e3, "the pause")
     )
     caption = (
-        f"Measured, a pause of {stall.stall_s:g} s within {stall.seconds:g} s: the "
-        "open loop's tail reaches the pause, while the closed loop reports a fast server."
+        f"Measured, a pause of {stall.stall_s:g} s within {stall.seconds:g} s: the p99 is "
+        f"{time_of(stall.open.p99_ms)} in the open loop, {time_of(stall.closed.p99_ms)} in the "
+        "closed one."
     )
     return Figure("stall-measured", [made], caption)
 

@@ -15,6 +15,10 @@ MACHINE = {
     **{"threads": 1, "steal": 0.0},
 }
 VERSIONS = {"onnxruntime": "1.32.0", "python": "3.11.7", "triton": "2.44.0"}
+CONDITIONS = {
+    **{"machine": MACHINE, "versions": VERSIONS, "git_sha": "4e1f8bb9c0de"},
+    **{"server": "Triton 2.70.0", "date": "2026-11-25"},
+}
 SAMPLES = 6000
 MODEL_MS = {"student": 0.03, "teacher": 0.5, "identity": 0.008}
 PATH_MS = {"grpc": 0.55, "http": 0.9, "gateway": 1.5}
@@ -197,10 +201,7 @@ def complete(recipe: str = "mlp-cora", equal: bool = True) -> dict[str, Any]:
         "quality": {role: {metric: value} for role, value in qualities.items()},
         "rates": {"gemm_gflops": 58.0, "memory_gb_s": 11.0, "l2_gb_s": 92.0, "call_ms": 0.0041},
         "stall": stall(recipe),
-        "conditions": {
-            **{"machine": MACHINE, "versions": VERSIONS, "git_sha": "4e1f8bb9c0de"},
-            **{"server": "Triton 2.70.0", "date": "2026-11-25"},
-        },
+        "conditions": CONDITIONS,
     }
 
 

@@ -15,7 +15,7 @@ from benchmarks.report.distribution import nines, percentiles
 from benchmarks.report.ladder_picture import floors_of, ladder_figure
 from benchmarks.report.pareto import Point, dataset_of, front, lowest, pareto_figure
 from benchmarks.report.results import Result, parse
-from benchmarks.report.stall import drawn_closed, drawn_open, stall_table
+from benchmarks.report.stall import drawn_closed, drawn_open, measured_figure, stall_table
 from tests.benchmarks.report_results import KINDS, complete, drawn, measured, older
 
 DASH = "\N{MINUS SIGN}"
@@ -105,6 +105,15 @@ def test_stall_shows_in_the_open_loop_alone(whole: Result) -> None:
     (closed, opened) = stall_table([whole]).body
     assert closed[1:2] + closed[4:] == ["closed loop", "759 µs", "835 µs"]
     assert opened[1] == "open loop" and opened[4].endswith(" s")
+
+
+def test_stall_s_caption_says_what_was_measured(whole: Result) -> None:
+    assert whole.stall is not None
+    figure = measured_figure(whole, whole.stall)
+    assert figure is not None
+    assert figure.caption.startswith("Measured, a pause of 2 s within 20 s: the p99 is 1.80 s in")
+    bare = replace(whole.stall, open=replace(whole.stall.open, histogram=""))
+    assert measured_figure(whole, bare) is None
 
 
 def test_floor_is_a_rung_of_the_models_that_were_measured(whole: Result) -> None:
