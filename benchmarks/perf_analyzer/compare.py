@@ -174,13 +174,25 @@ def take_turns(
 def summary(
     turns: Mapping[str, Sequence[Turn]], said: Mapping[str, Sequence[Spent]]
 ) -> dict[str, Any]:
-    """A case in plain JSON: medians, ratios to perf_analyzer's and whether they agree."""
+    """A case in plain JSON: medians, ratios to perf_analyzer's and whether they agree.
+
+    ``ratios_less_client`` are of medians less the processor time that a client takes beyond
+    perf_analyzer's: what would be left, were it as cheap.
+    """
     p50_ms = {name: [one.p50_ms for one in some] for name, some in turns.items()}
     rounds = {name: [np.array([one]) for one in some] for name, some in p50_ms.items()}
     ratios = {
         name: ratio_of_rounds(rounds[name], rounds[beside]) for name, beside in BESIDE.items()
     }
     totals = {name: _total(some) for name, some in said.items()}
+    core_ms = {
+        name: 1e3 * sum(one.core_s for one in some) / max(totals[name].requests, 1)
+        for name, some in turns.items()
+    }
+    less = {
+        name: float(np.median(p50_ms[name])) - (core_ms[name] - core_ms[beside])
+        for name, beside in BESIDE.items()
+    }
     return {
         "p50_ms": {name: float(np.median(some)) for name, some in p50_ms.items()},
         "p50_ms_per_round": p50_ms,
@@ -189,9 +201,9 @@ def summary(
         "agree": {name: abs(ratio.value - 1) <= AGREE for name, ratio in ratios.items()},
         "requests": {name: total.requests for name, total in totals.items()},
         "server_ms": {name: total.per_request() for name, total in totals.items()},
-        "client_core_ms": {
-            name: round(1e3 * sum(one.core_s for one in some) / max(totals[name].requests, 1), 5)
-            for name, some in turns.items()
+        "client_core_ms": {name: round(one, 5) for name, one in core_ms.items()},
+        "ratios_less_client": {
+            name: less[name] / float(np.median(p50_ms[beside])) for name, beside in BESIDE.items()
         },
     }
 

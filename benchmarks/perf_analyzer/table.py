@@ -60,7 +60,20 @@ def _where(found: Mapping[str, Any]) -> str:
     return (
         f"{table(head, body, texts=1)}\n\n"
         "Means per request: what Triton says that it took, and the client's own processor time, "
-        f"its start included.{_waited(found)}"
+        f"its start included. {_explained(found)}{_waited(found)}"
+    )
+
+
+def _explained(found: Mapping[str, Any]) -> str:
+    """How much of the difference is the clients' own processor time."""
+    parts = []
+    for way in found["cases"][0]["ratios_less_client"]:
+        values = [case["ratios_less_client"][way] for case in found["cases"]]
+        low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+        parts.append(f"{WAYS[way]} {low}" + (f" to {high}" if high != low else ""))
+    return (
+        "Less the processor time that a client takes beyond perf_analyzer's, its p50 is so many "
+        f"times perf_analyzer's: {', '.join(parts)}."
     )
 
 

@@ -171,7 +171,18 @@ def test_agreement_is_within_ten_per_cent() -> None:
     ratio = found["ratios"]["client"]  # type: ignore[index]
     assert ratio["low"] < ratio["value"] == pytest.approx((1.5 * 1.7 / 1.1) ** 0.5)
     assert found["client_core_ms"]["socket"] == 2.0  # type: ignore[index]
+    less = found["ratios_less_client"]
+    assert less["client"] == pytest.approx(1.6 / 1.05)  # type: ignore[index]
     assert set(BESIDE) == set(found["ratios"])  # type: ignore[call-overload]
+
+
+def test_a_clients_own_time_is_taken_out() -> None:
+    turns = {name: [Turn(1.0, 2.0, 0.1)] * 2 for name in WAYS}
+    turns["client"] = [Turn(1.4, 2.0, 0.14)] * 2  # 0.4 ms a request more, all its own
+    said = {name: [Spent(100, 30.0, 0.0, 10.0)] * 2 for name in WAYS}
+    found = summary(turns, said)
+    assert found["ratios"]["client"]["value"] == pytest.approx(1.4)
+    assert found["ratios_less_client"]["client"] == pytest.approx(1.0)
 
 
 def test_table_says_who_agrees_and_who_waited() -> None:
@@ -187,7 +198,9 @@ def test_table_says_who_agrees_and_who_waited() -> None:
     text = perf_analyzer_table(found)
     assert "| `m` | 1 | 1.050 | 1.600 (1.52 [" in text
     assert "**1.103 (1.05 [1.05, 1.05])**" in text
-    assert "0.300 / 2.000" in text and "wait so long" not in text
+    assert (
+        "bare connection 1.00." in text and "0.300 / 2.000" in text and "wait so long" not in text
+    )
     assert "Of `m` few requests wait" in perf_analyzer_table(found | {"cases": [case(SLOW, 9.0)]})
 
 

@@ -153,6 +153,7 @@ def test_other_results_have_their_parts(tmp_path: Path) -> None:
     case = {
         **{"model": "m", "rows": 1, "p50_ms": way, "client_core_ms": way},
         **{"ratios": {"client": ratio}, "agree": {"client": True}},
+        "ratios_less_client": {"client": 1.0},
         "server_ms": {name: {"all": 0.5, "queue": 0.0, "infer": 0.1} for name in WAYS},
     }
     machine = {"cpu": "a processor", "load_average": 0.1, "cores": 2}
