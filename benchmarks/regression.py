@@ -25,6 +25,7 @@ from rich.table import Table
 from benchmarks.intervals import Interval
 from benchmarks.regression_pairs import Pair, Side, pairs
 from benchmarks.report.results import Result, find, parse, read
+from benchmarks.report.tables import machine_of
 from zoo.artifact import ArtifactError
 
 LEAST = 0.05
@@ -61,11 +62,13 @@ class Comparison:
         recipe: its name.
         lines: what was compared.
         least: the least relative difference that counts.
+        loads: the highest load average of either run; a busy machine makes everything slower.
     """
 
     recipe: str
     lines: tuple[Line, ...]
     least: float = LEAST
+    loads: tuple[float | None, float | None] = (None, None)
 
     @property
     def regressed(self) -> bool:
@@ -89,6 +92,7 @@ class Comparison:
             "regressed": self.regressed,
             "compared": self.compared,
             "least": self.least,
+            "loads": list(self.loads),
             "verdicts": self.verdicts,
             "lines": [asdict(one) for one in self.lines],
         }
@@ -144,9 +148,10 @@ def terminal(comparison: Comparison) -> Table:
         what = some[0].what + (f" and {len(some) - 1} more" if len(some) > 1 else "")
         table.add_row(what, "", "", "", f"{verdict}{f': {why}' if why else ''}")
     end = "B is worse than A" if comparison.regressed else "B is not worse than A"
+    loads = "load average {} in A, {} in B".format(*comparison.loads)
+    counted = f"intervals that lie apart and values more than {comparison.least:.0%}"
     table.caption = (
-        f"{end}: of {comparison.compared} compared, intervals that lie apart and values more than "
-        f"{comparison.least:.0%}"
+        f"{end}: of {comparison.compared} compared, {counted}; {loads}"
         if comparison.compared
         else "nothing could be compared"
     )
@@ -172,7 +177,8 @@ def _compare(recipe: str, a: Result | None, b: Result | None, least: float) -> C
     if a is None or b is None:
         missing = Line("all of it", None, None, f"{MISSING} {'A' if a is None else 'B'}")
         return Comparison(recipe, (missing,), least)
-    return Comparison(recipe, tuple(_lines(a, b, least)), least)
+    loads = machine_of(a).get("load_average"), machine_of(b).get("load_average")
+    return Comparison(recipe, tuple(_lines(a, b, least)), least, loads)
 
 
 def _lines(a: Result, b: Result, least: float) -> Iterator[Line]:

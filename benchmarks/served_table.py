@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 from benchmarks import markdown
 from benchmarks.measurement import RUNGS, Measurement
 from benchmarks.report.gains import ordered
-from benchmarks.report.headline import card, headlines
+from benchmarks.report.headline import Cell, card, headlines
 from benchmarks.report.results import Result, Row, parse
 from benchmarks.report.tables import Table, cost_table, floor_table, quality_table
 from benchmarks.report.words import (
@@ -29,6 +29,7 @@ from benchmarks.report.words import (
 )
 
 DOUBT = "†"  # beside what does not count
+STRUCK = "Struck through:"  # as the page says it, where it has more than text
 NONE = "–"
 ROLES = ("student", "teacher", "identity")
 SERVED = ("ort", "grpc", "gateway")  # of a brief table
@@ -109,15 +110,20 @@ def _speed(result: Result) -> Section:
     body = [
         [
             what,
-            *(
-                f"{cell.ratio} ({cell.interval})" + ("" if cell.counts else DOUBT) if cell else NONE
-                for cell in cells
-            ),
+            *(_speed_cell(cell) for cell in cells),
         ]
         for what, cells in found.speed.items()
     ]
     table = Table("speed", ["teacher over student", *found.rungs], body, 1)
-    return Section("Speed-up", table, [found.accuracy, *found.notes])
+    notes = [note.replace(STRUCK, DOUBT) for note in found.notes]
+    return Section("Speed-up", table, [found.accuracy, *notes])
+
+
+def _speed_cell(cell: Cell | None) -> str:
+    """A ratio with its interval, marked where it does not count."""
+    if cell is None or not cell.interval:
+        return NONE
+    return f"{cell.ratio} ({cell.interval}){'' if cell.counts else DOUBT}"
 
 
 def _ladder(result: Result) -> Table:
@@ -148,10 +154,16 @@ def _curves(result: Result) -> Table:
     most = max((len(points) for points in rows.values()), default=0)
     body = [
         [RUNG_NAMES[rung], role, what, *map(_point, points), *[""] * (most - len(points))]
-        for (rung, role, what), points in rows.items()
+        for (rung, role, what), points in sorted(rows.items(), key=_place)
     ]
     head = ["path", "model", "asked", *(f"rate {number}" for number in range(1, most + 1))]
     return Table("curves", head, body, 3)
+
+
+def _place(row: tuple[tuple[str, str, str], list[Measurement]]) -> tuple[int, int]:
+    """Rungs in the order of the ladder, the student first."""
+    (rung, role, _), _ = row
+    return [*RUNGS].index(rung), ROLES.index(role)
 
 
 def _point(found: Measurement) -> str:
@@ -166,10 +178,11 @@ def _doubts(found: Iterable[Measurement]) -> list[str]:
     for it in found:
         for reason in it.reasons:
             counts[reason] = counts.get(reason, 0) + 1
-    return [
-        f"{DOUBT} {reason}{f' ({count} measurements)' if count > 1 else ''}"
-        for reason, count in counts.items()
+    said = [
+        f"{reason}{f' ({count} measurements)' if count > 1 else ''}"
+        for reason, count in sorted(counts.items(), key=lambda item: -item[1])
     ]
+    return [f"{DOUBT} {'; '.join(said)}."] if said else []
 
 
 def _brief(result: Result) -> list[str]:

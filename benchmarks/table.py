@@ -131,7 +131,7 @@ def _cells(found: Measurement, result: Result) -> dict[str, str]:
         UNITS[found.protocol]: f"{found.batch:,}",
         "fetched": "" if found.nodes_fetched is None else f"{found.nodes_fetched:,.0f}",
         **{
-            name.replace("_", " "): ""
+            name.replace("p999", "p99.9").replace("_", " "): ""
             if at is None
             else f"{_short(at.value)} [{_short(at.low)}, {_short(at.high)}]"
             for name, at in percentiles.items()

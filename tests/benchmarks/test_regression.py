@@ -223,6 +223,7 @@ def test_shown_and_written(changed: Any) -> None:
     assert "rung torch, A · 1 node, student rows, p50 and 1 more" in text
     assert "not comparable: torch: None in A, 9 in B" in text
     assert "B is worse than A: of " in text and "rung ort, A" not in text
+    assert "load average 0.7 in A, 0.7 in B" in " ".join(text.split())
     raw = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert raw["regressed"] and raw["compared"] == found.compared
     assert {"what", "a", "b", "verdict", "why", "counts"} == set(raw["lines"][0])

@@ -51,18 +51,21 @@ def test_ladder_by_rung_and_batch(whole: dict[str, Any]) -> None:
     one = whole["rungs"][0]["p50_ms"]["value"]
     assert rows[0]["floor"] == f"{1000 * one:.3g}0 µs"
     assert rows[1]["gateway"] == rows[2]["ORT"] == "–"  # no endpoint; not measured
-    assert rows[1]["HTTP"].endswith(" ms†") and notes == [f"† {FEW}"]
+    assert rows[1]["HTTP"].endswith(" ms†") and notes == [f"† {FEW}."]
     assert "†" not in "".join(rows[0].values())
 
 
 def test_speed_ups_say_what_does_not_count(whole: dict[str, Any]) -> None:
     head, rows, notes = table_of(whole, "Speed-up")
     assert head == ["teacher over student", "in process", "gRPC", "HTTP", "gateway"]
+    none = whole | {"headlines": [{**whole["headlines"][0], "ratio": None, "low": None}]}
+    assert [*table_of(none, "Speed-up")[1][0].values()] == ["A · 1 node", "–"]
     assert [row["teacher over student"] for row in rows][:2] == ["A · 1 node", "A · 10 nodes"]
     assert rows[0]["HTTP"].endswith(")†") and not rows[0]["gRPC"].endswith("†")
     said = "\n".join(notes)
     assert "equal accuracy" in notes[0] and "over 1,000 rows" in notes[0]
-    assert FEW in said and "the teacher was asked through gRPC" in said
+    assert f"† HTTP, A · 1 node ({FEW})." in said and "Struck" not in said
+    assert "the teacher was asked through gRPC" in said
 
 
 def test_curves_name_their_rates(whole: dict[str, Any]) -> None:
@@ -73,7 +76,7 @@ def test_curves_name_their_rates(whole: dict[str, Any]) -> None:
         *(("gateway", "student"), ("gateway", "teacher")),
     ]
     assert rows[0]["rate 1"].endswith("at 50 /s") and rows[1]["rate 4"].endswith("at 800 /s†")
-    assert notes == [f"† {LATE} (2 measurements)"]
+    assert notes == [f"† {LATE} (2 measurements)."]
 
 
 def test_a_trivial_baseline_stands_beside_quality(whole: dict[str, Any]) -> None:
