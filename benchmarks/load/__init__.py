@@ -5,7 +5,8 @@ outcome     what became of the queries, and the Measurement made of it
 loadgen     MLPerf's LoadGen: SingleStream, Server, Offline, AccuracyOnly
   system    the target as LoadGen sees it
   logs      what LoadGen wrote of each query, and what it found invalid
-  punctual  threads that wake on time
+  punctual  generators that are not late
+  awake     a gRPC client that sends at once
 http        the gateway, over many connections: asyncio, in a process of its own
   unjudged  its requests
 """

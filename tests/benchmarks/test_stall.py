@@ -17,6 +17,7 @@ import pytest
 from tritonclient.grpc import InferenceServerClient, InferInput
 
 from benchmarks.load import loadgen
+from benchmarks.load.awake import keep_awake
 from benchmarks.load.target import Done, Target
 from benchmarks.measurement import Measurement
 from benchmarks.stall import pause, real_stall, stalled
@@ -133,6 +134,7 @@ def test_a_real_server(tmp_path: Path) -> None:
     golden = load_golden(tmp_path / "models", MLP.name)
     ((name, rows),) = golden.inputs.items()
     with Triton(tmp_path / "models") as triton, InferenceServerClient(triton.grpc_url) as client:
+        keep_awake(client)
         asked = InferInput(name, rows.shape, "FP32").set_data_from_numpy(rows)
 
         def send(_: int, done: Done) -> None:
