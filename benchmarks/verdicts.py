@@ -47,7 +47,7 @@ def late(loaded: Loaded) -> str:
     if lag_ms <= LAG_SHARE * p50_ms:
         return ""
     return (
-        f"the generator was late: lag p99 {lag_ms:.3g} ms is {lag_ms / p50_ms:.0%} of the "
+        f"the generator was late: lag p99 {lag_ms:.3g} ms is {lag_ms / p50_ms:.1%} of the "
         f"latency's p50 of {p50_ms:.3g} ms: at most {LAG_SHARE:.0%}"
     )
 

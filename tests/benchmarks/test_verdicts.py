@@ -39,7 +39,7 @@ def test_a_good_run_counts() -> None:
     [
         (
             {"lag_ms": np.append(np.zeros(97), [0.06] * 3)},
-            "the generator was late: lag p99 0.06 ms is 6% of the latency's p50 of 1 ms: "
+            "the generator was late: lag p99 0.06 ms is 6.0% of the latency's p50 of 1 ms: "
             "at most 5%",
         ),
         (
