@@ -55,6 +55,7 @@ def distribution_figure(result: Result) -> Figure | None:
             f"distribution-{result.recipe}-{ident}", title, lines, columns=3, limits=limits
         )
         for ident, title, lines in groups
+        if lines
     ]
     if not panels:
         return None
@@ -68,7 +69,11 @@ def distribution_figure(result: Result) -> Figure | None:
 
 
 def _lines(measured: Sequence[Measurement]) -> list[Line]:
-    return [Line(_name(it), it, COLOURS[it.role], bool(it.reasons)) for it in measured]
+    return [
+        Line(_name(it), it, COLOURS[it.role], bool(it.reasons))
+        for it in measured
+        if it.samples >= 2 * BEYOND  # else there is not even a median
+    ]
 
 
 def _name(found: Measurement) -> str:

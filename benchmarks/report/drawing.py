@@ -49,7 +49,12 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "leanzoo",
 }
-CLOSE, FAR = 20, 600  # ends of an axis: how many times one is the other
+STEPS = (  # ticks of a decade, and how many of them do: the first that do are taken
+    ((1.0,), 3),
+    ((1.0, 3.0), 3),
+    ((1.0, 2.0, 5.0), 2),
+    ((1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0), 0),
+)
 MOST_TICKS = 4
 SVG = "http://www.w3.org/2000/svg"
 LINK = "{http://www.w3.org/1999/xlink}href"
@@ -167,31 +172,31 @@ def time_axis(axes: Axes, which: str) -> None:
 
 
 def log_ticks(axis: Any, form: Callable[[float], str]) -> None:
-    """Ticks at few powers of ten, as text; also within a decade where an axis spans less."""
-    from matplotlib.ticker import (
-        FixedLocator,
-        FuncFormatter,
-        LogLocator,
-        NullFormatter,
-        NullLocator,
-    )
+    """Few ticks on a logarithmic axis, as text."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-    low, high = axis.get_view_interval()
-    if high / low > FAR:
-        first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
-        every = math.ceil((last - first + 1) / MOST_TICKS)
-        axis.set_major_locator(FixedLocator([10.0**k for k in range(first, last + 1, every)]))
-    else:
-        steps = (1.0, 3.0) if high / low > CLOSE else (1.0, 2.0, 5.0)
-        axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_locator(FixedLocator(ticks(*axis.get_view_interval())))
     axis.set_major_formatter(FuncFormatter(lambda value, _: form(value)))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
 
 
+def ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two: powers of ten, or within decades where there are few of them."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    found: list[float] = []
+    for steps, least in STEPS:
+        all_of = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+        found = [value for value in all_of if low <= value <= high]
+        if len(found) >= least:
+            break
+    return found[:: math.ceil(len(found) / MOST_TICKS)] if len(found) > MOST_TICKS else found
+
+
 def time_tick(ms: float) -> str:
     """A time on an axis: no digits that say nothing."""
-    return re.sub(r"\.0+(?= )", "", time(ms))
+    text = time(ms)
+    return re.sub(r"\.?0+(?= )", "", text) if "." in text else text
 
 
 def label(

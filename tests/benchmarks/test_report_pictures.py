@@ -11,7 +11,8 @@ import pytest
 from benchmarks.intervals import Interval
 from benchmarks.measurement import Measurement
 from benchmarks.report.curve import curve_figure, knee
-from benchmarks.report.distribution import nines, percentiles
+from benchmarks.report.distribution import distribution_figure, nines, percentiles
+from benchmarks.report.drawing import ticks, time_tick
 from benchmarks.report.ladder_picture import floors_of, ladder_figure
 from benchmarks.report.pareto import Point, dataset_of, front, lowest, pareto_figure
 from benchmarks.report.results import Result, parse
@@ -81,6 +82,34 @@ def test_distribution_ends_where_samples_do() -> None:
     assert 0.98 < parts[-1] <= 1 - 5 / 600
     assert (np.diff(parts) > 0).all() and (np.diff(ms) >= 0).all()
     assert ms[-1] == pytest.approx(np.quantile(drawn(1.0, 0.2, 0, 600), parts[-1]), rel=0.01)
+
+
+def test_few_samples_are_no_distribution(whole: Result) -> None:
+    few = [replace(it, samples=9) if it.rung == "gateway" else it for it in whole.curves]
+    figure = distribution_figure(replace(whole, curves=tuple(few)))
+    assert figure is not None and len(figure.panels) == 2
+    assert distribution_figure(replace(whole, curves=(), rungs=())) is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.008, 200, [0.01, 1, 100]),
+        (0.02, 30, [0.1, 1, 10]),
+        (0.8, 40, [1, 3, 10, 30]),
+        (0.9, 6, [1, 2, 5]),
+        (0.6, 3.1, [1, 2]),
+        (2.6, 7.5, [3, 4, 5, 7]),
+    ],
+)
+def test_axes_have_few_round_ticks(low: float, high: float, expected: list[float]) -> None:
+    assert ticks(low, high) == pytest.approx(expected)
+
+
+def test_ticks_have_no_digits_that_say_nothing() -> None:
+    assert [time_tick(ms) for ms in (0.1, 1.0, 1.5, 10, 2000)] == [
+        *("100 µs", "1 ms", "1.5 ms", "10 ms", "2 s")
+    ]
 
 
 def test_ladder_says_in_words_what_it_draws(whole: Result) -> None:
