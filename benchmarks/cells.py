@@ -81,7 +81,7 @@ def time_round(
         budget: how long it may take.
     """
     took_ms = {role: _pilot_ms(ask, queries) for role, ask in asks.items()}
-    n = _afforded(took_ms.values(), budget)
+    n = _afforded([*took_ms.values()], budget)
     _add(cell.paired, asks, _cycled(queries, n), budget)
     slowest = max(took_ms, key=lambda role: took_ms[role])
     fast = {role: ask for role, ask in asks.items() if role != slowest}

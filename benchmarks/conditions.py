@@ -45,7 +45,8 @@ class Watch:
 
 def software() -> dict[str, str]:
     """Versions of what was measured and of what measured it."""
-    return {"python": platform.python_version(), **versions("onnxruntime", "numpy", "scipy")}
+    packages = ("onnxruntime", "torch", "tritonclient", "mlcommons-loadgen", "numpy", "scipy")
+    return {"python": platform.python_version(), **versions(*packages)}
 
 
 def git_sha() -> str:

@@ -1,87 +1,62 @@
 """A scratch model repository: both sides of every course, and an identity beside each student.
 
-Models go in as they are published, but teachers that are exported for benchmarks alone too: nobody
+Exports go in as they are published, teachers that are exported for benchmarks alone too: nobody
 else asks this repository.
 """
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import onnx
-
+from benchmarks import plain_model
 from benchmarks.floor.identity import identity
 from benchmarks.sides import IDENTITY, Course, Side
-from benchmarks.subjects import MODEL_FILE, open_session
+from benchmarks.subjects import MODEL_FILE
 from export.staged import Staged, stage
 from export.targets import ANY, config_for
 from zoo.artifact import Artifact
-from zoo.golden import GOLDEN_FILE, Golden
+from zoo.golden import GOLDEN_FILE
 
 FIRST = "1"
 
 
-def with_identities(courses: Sequence[Course], scratch: Path) -> list[tuple[Course, Side]]:
-    """Every course with the identity that is asked beside it.
+def lay_out(courses: Sequence[Course], repository: Path) -> list[tuple[Course, Side]]:
+    """Write a model repository of all that some courses ask.
 
     Args:
-        courses: of a pair.
-        scratch: folder that receives the identities' artifacts.
-    """
-    return [(course, _stand_in(course.student, scratch)) for course in courses]
-
-
-def lay_out(sides: Sequence[Side], repository: Path) -> None:
-    """Write a model repository of all that some sides ask.
-
-    Args:
-        sides: whose graphs lie in artifacts.
+        courses: whose graphs lie in exported artifacts.
         repository: an empty folder.
+
+    Returns:
+        Every course with the identity that is asked beside it.
     """
-    for folder in sorted({side.subject.file.parent for side in sides}):
+    for folder in sorted({side.subject.file.parent for one in courses for side in one.sides}):
         artifact = Artifact.load(folder)
-        config = config_for(artifact, (), ANY, None)
-        stage(Staged(artifact, (), config, ANY, None, None), repository / artifact.model, FIRST)
-
-
-def _stand_in(student: Side, scratch: Path) -> Side:
-    """An artifact like the student's whose graph computes nothing, as a side."""
-    artifact = Artifact.load(student.subject.file.parent)
-    assert artifact.signature is not None
-    name = f"{IDENTITY}-{artifact.model}"
-    folder = scratch / name
-    shutil.copytree(artifact.path, folder)
-    onnx.save(identity(artifact.signature), folder / MODEL_FILE)
-    _answer_anew(artifact, folder)
-    recipe = {**artifact.recipe, "name": f"{IDENTITY}-{artifact.recipe['name']}"}
-    made = replace(artifact, path=folder, model=name, recipe=recipe).write(folder)
-    subject = replace(
-        student.subject,
-        model=name,
-        role=IDENTITY,
-        file=folder / MODEL_FILE,
-        sha256=made.files[MODEL_FILE],
-    )
-    return replace(student, role=IDENTITY, subject=subject)
-
-
-def _answer_anew(artifact: Artifact, folder: Path) -> None:
-    """Golden rows with the answers of the graph that now lies in a folder."""
-    assert artifact.signature is not None
-    golden = Golden.load(artifact.path, artifact.signature)
-    session = open_session(folder / MODEL_FILE, threads=1)
-    names = [spec.name for spec in artifact.signature.outputs]
-    answers = session.run(names, {name: np.asarray(one) for name, one in golden.inputs.items()})
-    outputs = dict(zip(names, answers, strict=True))
-    text = replace(golden, outputs=outputs, labels=()).to_text()
-    (folder / GOLDEN_FILE).write_text(text)
+        assert artifact.signature is not None
+        if GOLDEN_FILE in artifact.files:
+            what = Staged(artifact, (), config_for(artifact), ANY, None, None)
+            stage(what, repository / artifact.model, FIRST)
+        else:
+            file, base = folder / MODEL_FILE, artifact.recipe["name"]
+            signature = artifact.signature
+            plain_model.lay_out(repository, artifact.model, file, signature, artifact, base)
+    return [(course, _stand_in(course.student, repository)) for course in courses]
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory[str]:
     """A folder that goes with its block."""
     return tempfile.TemporaryDirectory(prefix="leanzoo-bench-")
+
+
+def _stand_in(student: Side, repository: Path) -> Side:
+    """A model like the student's whose graph computes nothing, as a side."""
+    artifact, signature = Artifact.load(student.subject.file.parent), student.subject.signature
+    name, base = (f"{IDENTITY}-{one}" for one in (artifact.model, artifact.recipe["name"]))
+    folder = plain_model.lay_out(repository, name, identity(signature), signature, artifact, base)
+    file = folder / FIRST / MODEL_FILE
+    sha256 = Artifact.load(file.parent, verify=False).files[MODEL_FILE]
+    subject = replace(student.subject, model=name, role=IDENTITY, file=file, sha256=sha256)
+    return replace(student, role=IDENTITY, subject=subject)

@@ -102,7 +102,7 @@ def _round(
                 smaller = cells.get((course.protocol, before, rung))
                 _exclude(cell, smaller, sides, batch / before if before else 1, budget)
                 asked = [ready.of(side) for side in sides if side.role not in cell.reasons]
-                with _accounted(cell, asked, server if rung == GRPC else None):
+                with _accounted(cell, asked, ready.queries[0], server if rung == GRPC else None):
                     _measure(cell, opened, asked, ready.queries, budget)
 
 
@@ -150,14 +150,18 @@ def _exclude(
 
 
 @contextlib.contextmanager
-def _accounted(cell: Cell, sides: Sequence[Side], server: Server | None) -> Iterator[None]:
-    """Keep what the server says that it spent within the block."""
+def _accounted(
+    cell: Cell, sides: Sequence[Side], query: np.ndarray, server: Server | None
+) -> Iterator[None]:
+    """Keep what the server says that a query took within the block."""
     before = {side.role: server.spent(side) for side in sides} if server else {}
     yield
     for side in sides if server else ():
         assert server is not None
         spent = per_request(before[side.role], server.spent(side))
         if spent:
+            calls = len(side.calls(query))
+            spent = {part: calls * took_ms for part, took_ms in spent.items()}
             cell.spent.setdefault(side.role, []).append(spent)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import psutil
 import tritonclient.grpc
@@ -76,9 +77,11 @@ def per_request(before: dict[str, float], after: dict[str, float]) -> dict[str, 
 def running(repository: Path, sides: Sequence[Side]) -> Iterator[Server]:
     """A Triton that was started anew and has loaded all sides."""
     names = sorted({side.subject.model for side in sides})
-    with Triton(repository, names, lenient=True) as triton:
-        with Client(triton.grpc_url, timeout_s=DEADLINE_S) as client:
-            yield Server(triton, client, repository)
+    with (
+        Triton(repository, names, lenient=True) as triton,
+        Client(triton.grpc_url, timeout_s=DEADLINE_S) as client,
+    ):
+        yield Server(triton, client, repository)
 
 
 @contextlib.contextmanager
@@ -171,5 +174,8 @@ def body_of(side: Side, arrays: Arrays) -> Body:
     if task == GRAPH:
         return features_body(arrays)
     if task == FORECAST:
-        return {"history": arrays["history"]}
-    return {name.replace("numeric", NUMBERS): array for name, array in arrays.items()}
+        return {"history": np.ascontiguousarray(arrays["history"])}
+    return {
+        name.replace("numeric", NUMBERS): np.ascontiguousarray(array)
+        for name, array in arrays.items()
+    }

@@ -99,7 +99,7 @@ def batching_delay(model: Served) -> Iterator[str]:
     ADVICE,
 )
 def queue_bounded(model: Served) -> Iterator[str]:
-    """No queue is bounded: then nothing wakes the batcher when a request follows an answer at once."""
+    """No queue is bounded: a request that follows an answer at once would wake no batcher."""
     for name, policy in _policies(model):
         if policy.max_queue_size:
             yield f"{name}: max_queue_size {policy.max_queue_size} makes requests wait for 500 ms"

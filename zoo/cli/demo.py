@@ -53,7 +53,7 @@ def run_demo(name: str, repository: Path, runs: Path, threads: int) -> dict[str,
     served = serve_and_ask(exports, recipe, repository)
     _say(f"{name} 5/5: measure student and teacher")
     with progress() as bars:
-        measured = bench(name, runs, None, True, threads, bars)
+        measured = bench(name, runs, None, True, threads, bars, served=False)
     return {
         "recipe": name,
         "metric": get_spec(recipe.model).metric,

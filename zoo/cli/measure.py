@@ -12,7 +12,6 @@ from zoo.cli.options import (
     REPOSITORY,
     RUNS,
     Json,
-    RecipeName,
     Repository,
     Runs,
     Threads,
@@ -23,27 +22,64 @@ from zoo.cli.options import (
 
 @app.command()
 def bench(
-    recipe: RecipeName,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer samples.")] = False,
+    recipes: Annotated[
+        list[str] | None, typer.Argument(help="Trained recipes, such as mlp-cora.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A minute, not five: less counts, and it says so.")
+    ] = False,
+    served: Annotated[
+        bool, typer.Option(help="Climb the whole ladder, with a Triton and a gateway.")
+    ] = True,
     threads: Threads = 1,
     out: Annotated[
-        Path | None, typer.Option(help="Also write the results to this JSON file.")
+        Path | None,
+        typer.Option(help="Also write results here: a JSON file; of several recipes, a folder."),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="RUN_A RUN_B",
+            help="Measure nothing: compare two results, or folders of them; the exit code is 1 "
+            "where B is slower.",
+        ),
     ] = None,
     runs: Runs = RUNS,
     json: Json = False,
 ) -> None:
-    """Measure a trained student's latency against its teacher's.
+    """Measure a trained student's latency against its teacher's, from arithmetic to gateway.
 
-    Both run in ONNX Runtime with equal threads on real inputs. Graphs: A exact answers for 1 and
-    10 nodes, B sampled neighbourhoods, C the whole graph at once. Clicks: R 1, 100 and 1,000 rows,
-    K as many candidates of one request.
+    In process first, in turns, with equal threads, on real inputs. Graphs: A exact answers for 1
+    and 10 nodes, B sampled neighbourhoods, C the whole graph at once. Clicks: R 1, 100 and 1,000
+    rows, K as many candidates of one request. Series: F windows. Then the ladder, for 1, 10, 100
+    and 1,000 rows: the machine's floor, PyTorch, ONNX Runtime in fp32 and int8, Triton over gRPC
+    and HTTP, the gateway; accuracy through the endpoint, latency at stated rates, and what a
+    server that stalls does to each kind of measurement. `leanzoo report` shows it all.
     """
+    if compare is not None:
+        return _compare(*compare, json)
+    if not recipes:
+        raise typer.BadParameter("name at least one recipe", param_hint="RECIPES")
     from benchmarks.ladder import bench as run_bench
     from benchmarks.table import terminal_table
 
+    results = []
     with progress() as bars:
-        result = run_bench(recipe, runs, out, quick, threads, bars)
-    return emit(result) if json else stdout().print(terminal_table(result))
+        for recipe in recipes:
+            place = _place(out, recipe, len(recipes))
+            results.append(run_bench(recipe, runs, place, quick, threads, bars, served))
+    if json:
+        return emit(results[0] if len(results) == 1 else {"results": results})
+    for result in results:
+        stdout().print(terminal_table(result))
+    return None
+
+
+def _place(out: Path | None, recipe: str, recipes: int) -> Path | None:
+    """Where a recipe's result is written besides."""
+    if out is None or (recipes == 1 and out.suffix == ".json"):
+        return out
+    return out / f"{recipe}.json"
 
 
 @app.command()
