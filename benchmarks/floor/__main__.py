@@ -21,8 +21,8 @@ from benchmarks.conditions import Watch, git_sha, software
 from benchmarks.floor.profile import operators
 from benchmarks.floor.rates import measure_rates
 from benchmarks.floor.roofline import floors
+from benchmarks.ladder.sides import BATCHES, STUDENT, Course, Side, courses
 from benchmarks.markdown import table
-from benchmarks.sides import BATCHES, STUDENT, Course, Side, courses
 from benchmarks.subjects import Arrays, Pair, Subject, open_pair
 from zoo.contract import LeanzooError
 from zoo.results import write_json

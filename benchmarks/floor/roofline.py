@@ -25,8 +25,8 @@ from benchmarks.floor.costs import Cost, cost
 from benchmarks.floor.identity import identity
 from benchmarks.floor.rates import Rates
 from benchmarks.floor.sessions import nodes_run, session_of
+from benchmarks.ladder.sides import Course, Side
 from benchmarks.measurement import Measurement
-from benchmarks.sides import Course, Side
 from benchmarks.subjects import Arrays, open_session
 from benchmarks.timing import affordable, interleave
 

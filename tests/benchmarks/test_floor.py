@@ -21,8 +21,8 @@ from benchmarks.floor.rates import Rates, cache_bytes, measure_rates, product
 from benchmarks.floor.roofline import ARITHMETIC, CACHE, MEMORY, Floor, floor_of, floors
 from benchmarks.floor.sessions import nodes_run
 from benchmarks.intervals import Interval
+from benchmarks.ladder.sides import courses
 from benchmarks.measurement import Measurement
-from benchmarks.sides import courses
 from benchmarks.subjects import Pair
 
 Inputs = Mapping[str, tuple[int, Sequence[str | int]]]  # type and axes, by name

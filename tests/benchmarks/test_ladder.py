@@ -9,9 +9,11 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import ladder, subjects
+from benchmarks import subjects
 from benchmarks.comparison import Plan
-from benchmarks.ladder import bench
+from benchmarks.ladder import bench as ladder
+from benchmarks.ladder.bench import bench
+from benchmarks.ladder.effort import QUICK
 from benchmarks.measurement import Measurement
 from benchmarks.subjects import Pair, open_pair
 from benchmarks.table import markdown_table, terminal_table
@@ -25,9 +27,10 @@ from zoo.registry import get_spec
 
 @pytest.fixture
 def result(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    monkeypatch.setattr(ladder, "QUICK", Plan(budget_s=0, least=50, most=50))
+    plan = Plan(budget_s=0, least=50, most=50)
+    monkeypatch.setattr(ladder, "QUICK", replace(QUICK, protocols=plan))
     with Progress(disable=True) as bars:
-        found = bench("mlp-toy", runs, tmp_path / "out" / "mlp-toy.json", True, 1, bars)
+        found = bench("mlp-toy", runs, tmp_path / "out" / "mlp-toy.json", True, 1, bars, False)
     assert json.loads((tmp_path / "out" / "mlp-toy.json").read_text()) == found
     assert json.loads((runs / "mlp-toy" / "bench.json").read_text()) == found
     return found

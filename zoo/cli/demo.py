@@ -36,7 +36,7 @@ def run_demo(name: str, repository: Path, runs: Path, threads: int) -> dict[str,
         ``metrics`` as ``train`` gives them, ``deployed`` (one of their roles), ``served`` as
         ``demo_asks.serve_and_ask`` does, and ``bench`` as ``bench`` does.
     """
-    from benchmarks.ladder import bench
+    from benchmarks.ladder.bench import bench
     from zoo.registry import get_recipe, get_spec
     from zoo.results import deployed_role
 

@@ -60,7 +60,7 @@ def bench(
         return _compare(*compare, json)
     if not recipes:
         raise typer.BadParameter("name at least one recipe", param_hint="RECIPES")
-    from benchmarks.ladder import bench as run_bench
+    from benchmarks.ladder.bench import bench as run_bench
     from benchmarks.table import terminal_table
 
     results = []

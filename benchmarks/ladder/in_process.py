@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.sides import IDENTITY, Arrays, Infer, Side
+from benchmarks.ladder.sides import IDENTITY, Arrays, Infer, Side
 from benchmarks.subjects import MODEL_FILE, Pair, open_session
 from export.precision import INT8
 from export.refusals import REFUSED_FILE, read_refusals

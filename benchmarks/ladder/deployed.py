@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks import plain_model
 from benchmarks.floor.identity import identity
-from benchmarks.sides import IDENTITY, Course, Side
+from benchmarks.ladder.sides import IDENTITY, Course, Side
 from benchmarks.subjects import MODEL_FILE
 from export.staged import Staged, stage
 from export.targets import ANY, config_for

@@ -16,14 +16,14 @@ import numpy as np
 import psutil
 
 from benchmarks.comparison import Plan, draw_queries
-from benchmarks.endpoints import over_grpc
+from benchmarks.ladder.endpoints import over_grpc
+from benchmarks.ladder.quality import CHUNK, Exam, marked
+from benchmarks.ladder.servers import GATEWAY, GRPC, Door, Server, body_of, has_endpoint, path_of
+from benchmarks.ladder.sides import STUDENT, Arrays, Course, Side
 from benchmarks.load import http, loadgen
 from benchmarks.load.outcome import measured
 from benchmarks.load.target import Target
 from benchmarks.measurement import Measurement
-from benchmarks.quality import CHUNK, Exam, marked
-from benchmarks.servers import GATEWAY, GRPC, Door, Server, body_of, has_endpoint, path_of
-from benchmarks.sides import STUDENT, Arrays, Course, Side
 from benchmarks.stall import real_stall
 from serving.http_bodies import encoded
 
@@ -33,6 +33,7 @@ ROWS = {"A": 10, "R": CHUNK, "F": 1}  # of a question of an exam
 DISTINCT = 64  # queries
 CLIENTS = 4  # in flight, where capacity is measured
 STALL_S = 2.0
+STALLED_PER_S = 300  # at most: what waits is answered soon after
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,8 @@ def _question_s(server: Server, exam: Exam, side: Side, rows: int) -> float:
 def stall(line: Line, server: Server, per_s: float, effort: Effort) -> dict[str, Any]:
     """The server stopped for two seconds under both loops."""
     pids = [process.pid for process in server.processes()]
-    return real_stall(pids, line.target, STALL_S, 0.25 * per_s, effort.stall_s, **line.about(GRPC))
+    rate = min(0.25 * per_s, STALLED_PER_S)
+    return real_stall(pids, line.target, STALL_S, rate, effort.stall_s, **line.about(GRPC))
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import in_process
-from benchmarks.cells import Budget, Cell, distinct_queries, time_round, too_slow
 from benchmarks.comparison import Plan, draw_queries
-from benchmarks.servers import (
+from benchmarks.ladder import in_process
+from benchmarks.ladder.cells import Budget, Cell, distinct_queries, time_round, too_slow
+from benchmarks.ladder.servers import (
     GATEWAY,
     GRPC,
     HTTP,
@@ -29,7 +29,7 @@ from benchmarks.servers import (
     per_request,
     running,
 )
-from benchmarks.sides import BATCHES, Arrays, Course, Infer, Side
+from benchmarks.ladder.sides import BATCHES, Arrays, Course, Infer, Side
 from benchmarks.subjects import Pair
 from benchmarks.timing import Ask
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from rich.progress import Progress
 
-from benchmarks.cells import Budget
 from benchmarks.comparison import Plan
-from benchmarks.loads import Effort as Load
+from benchmarks.ladder.cells import Budget
+from benchmarks.ladder.loads import Effort as Load
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.forecast_protocols import DRAWING, PATHS
-from benchmarks.sides import STUDENT, TEACHER, Arrays, Calls, Course, path_calls
+from benchmarks.ladder.sides import STUDENT, TEACHER, Arrays, Calls, Course, path_calls
 from benchmarks.subjects import Pair, Subject
 from export.candidate import joined
 from export.precision import FP32

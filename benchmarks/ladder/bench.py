@@ -17,20 +17,22 @@ from typing import Any
 
 from rich.progress import Progress
 
-from benchmarks import click_protocols, climbed, forecast_protocols, loads, node_protocols, rungs
+from benchmarks import click_protocols, forecast_protocols, node_protocols
 from benchmarks.comparison import Outcome
 from benchmarks.conditions import Watch, git_sha, software
-from benchmarks.deployed import lay_out, scratch_folder
-from benchmarks.effort import FULL, QUICK, Bar, Effort
 from benchmarks.floor.rates import measure_rates
 from benchmarks.floor.roofline import floors
-from benchmarks.in_process import small_graphs
 from benchmarks.intervals import Interval
+from benchmarks.ladder import climbed, loads, rungs
+from benchmarks.ladder.deployed import lay_out, scratch_folder
+from benchmarks.ladder.effort import FULL, QUICK, Bar, Effort
+from benchmarks.ladder.in_process import small_graphs
+from benchmarks.ladder.quality import exam_of, qualities
+from benchmarks.ladder.servers import front_door, running
+from benchmarks.ladder.sides import BATCHES, courses
 from benchmarks.load.punctual import without_pauses
-from benchmarks.quality import exam_of, qualities
-from benchmarks.servers import front_door, running
-from benchmarks.sides import BATCHES, courses
 from benchmarks.subjects import Pair, open_pair
+from benchmarks.verdicts import cached_in
 from serving.triton_install import find_server
 from zoo.results import check_place, write_json
 
@@ -122,7 +124,9 @@ def _climb(pair: Pair, effort: Effort, threads: int, bar: Bar) -> dict[str, Any]
         inside = rungs.climb_in_process(lot, pair, small, threads, effort.budget, bar.advance)
         bar.says("rungs behind Triton and gateway")
         behind = rungs.climb_served(lot, repository, effort.budget, bar.advance)
-        common = {"versions": software(), "git_sha": git_sha()}
+        models = [side.subject.model for side in rungs.sides_of(lot)]
+        common: dict[str, Any] = {"versions": software(), "git_sha": git_sha()}
+        common["reasons"] = cached_in(repository, models)
         loaded = _load(pair, lot, repository, effort.loads, common, bar)
     found = climbed.measurements(lot, inside | behind, common)
     rows = floors(lot, BATCHES, rates, found)

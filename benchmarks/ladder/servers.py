@@ -15,8 +15,8 @@ import tritonclient.grpc
 import tritonclient.http
 
 from benchmarks.faults.gateway import gateway
+from benchmarks.ladder.sides import Arrays, Infer, Side
 from benchmarks.peers.connection import Connection
-from benchmarks.sides import Arrays, Infer, Side
 from serving.client import Client
 from serving.gateway.catalogue import CTR, FORECAST, GRAPH, TASKS
 from serving.http_bodies import NUMBERS, Body, encoded, features_body

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cells import Cell
 from benchmarks.histograms import encode
-from benchmarks.in_process import ORT, ORT_INT8
 from benchmarks.intervals import Interval, ratio_of_rounds
+from benchmarks.ladder.cells import Cell
+from benchmarks.ladder.in_process import ORT, ORT_INT8
+from benchmarks.ladder.rungs import Cells, Lot
+from benchmarks.ladder.servers import GATEWAY, GRPC, HTTP
+from benchmarks.ladder.sides import BATCHES, STUDENT, TEACHER, Course, Side
 from benchmarks.measurement import Measurement, latencies
-from benchmarks.rungs import Cells, Lot
-from benchmarks.servers import GATEWAY, GRPC, HTTP
-from benchmarks.sides import BATCHES, STUDENT, TEACHER, Course, Side
 from benchmarks.verdicts import unequal
 
 ROUNDS = 5  # of a headline
@@ -50,19 +50,17 @@ def _measured(
 ) -> Measurement:
     protocol, batch, rung = at
     samples, reason = cell.samples(side.role), cell.reasons.get(side.role, "")
-    reasons = [reason] if reason else []
+    reasons = [*common.get("reasons", ()), *([reason] if reason else [])]
     if not reason and len(samples) < LEAST:
         reasons.append(f"{len(samples)} samples: at least {LEAST}")
     spent = cell.spent.get(side.role, [])
     return Measurement(
-        **_about(side, protocol, batch, rung),
+        **{**common, **_about(side, protocol, batch, rung), "reasons": tuple(reasons)},
         restarts=len(cell.paired.get(side.role, [])),
         server_ms={part: float(np.mean([one[part] for one in spent])) for part in spent[0]}
         if spent
         else {},
         histogram=encode(samples) if len(samples) else "",
-        reasons=tuple(reasons),
-        **common,
         **latencies(samples, batch),
     )
 
@@ -73,8 +71,8 @@ def _computed(
     """What the server says: a mean, with the least and the most of the rounds."""
     took = [one["infer"] for one in cell.spent[side.role]]
     p50_ms = Interval(float(np.mean(took)), min(took), max(took))
-    about = _about(side, *at, COMPUTE)
-    return Measurement(**about, restarts=len(took), p50_ms=p50_ms, **common)
+    about = {**common, **_about(side, *at, COMPUTE)}
+    return Measurement(**about, restarts=len(took), p50_ms=p50_ms)
 
 
 def _about(side: Side, protocol: str, batch: int, rung: str) -> dict[str, Any]:
