@@ -75,6 +75,19 @@ def bench(
     return None
 
 
+def _compare(a: Path, b: Path, json: bool) -> None:
+    """Say what differs between two results; the exit code says whether B is slower."""
+    from benchmarks.regression import compare_places, exit_code, terminal
+
+    found = compare_places(a, b)
+    if json:
+        emit({"comparisons": [one.to_json() for one in found]})
+    else:
+        for one in found:
+            stdout().print(terminal(one))
+    raise typer.Exit(exit_code(found))
+
+
 def _place(out: Path | None, recipe: str, recipes: int) -> Path | None:
     """Where a recipe's result is written besides."""
     if out is None or (recipes == 1 and out.suffix == ".json"):
