@@ -29,6 +29,7 @@ from zoo.spec import Judge, ModelSpec
 
 EPSILON = {"accuracy": 0.01, "auc": 0.001, "relative": 0.01}  # by kind of metric
 NEAR = {"accuracy": 0.002, "auc": 0.0005, "relative": 0.01}  # answers served to those in training
+ENOUGH = {"accuracy": 200, "auc": 1000, "relative": 20}  # rows, without which nothing is said
 CHUNK = 256  # rows of a question
 LEVELS = tuple(level / 10 for level in range(1, 10))
 LOGREG = "logreg"
@@ -132,7 +133,7 @@ def marked(exam: Exam, answers: Mapping[str, Sequence[list[Arrays]]], rows: int)
         **{name: found[name] for name in ("change", "low", "high")},
         "epsilon": epsilon,
         "equal": bool(found["low"] >= -epsilon),
-        "reasons": _unlike(exam, values, metric.kind),
+        "reasons": [*_few(len(exam.ids), metric.kind), *_unlike(exam, values, metric.kind)],
     }
 
 
@@ -159,6 +160,12 @@ def _tests(metrics: Mapping[str, Any]) -> dict[str, float]:
         for key, value in metrics.items()
         if key.startswith("test_") and isinstance(value, float)
     }
+
+
+def _few(rows: int, kind: str) -> list[str]:
+    """Whether too few rows were answered for an interval that says anything."""
+    least = ENOUGH[kind]
+    return [f"accuracy gate: {rows} test rows were asked: at least {least}"] if rows < least else []
 
 
 def _unlike(exam: Exam, values: Mapping[str, float], kind: str) -> list[str]:
