@@ -13,11 +13,13 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import ladder, raw_path
+from benchmarks import raw_path
 from benchmarks.click_protocols import protocols, ranking, rows, tiled
 from benchmarks.comparison import Plan
 from benchmarks.environments import ComparisonError
 from benchmarks.fuxictr import write_setup
+from benchmarks.ladder import bench as ladder
+from benchmarks.ladder.effort import QUICK
 from benchmarks.measurement import INVALID, VALID, Measurement
 from benchmarks.subjects import Pair, open_pair
 from benchmarks.table import headline_table, markdown_table, terminal_table
@@ -121,9 +123,10 @@ def test_models_that_do_not_rank_are_asked_for_rows_alone(click_pair: Pair) -> N
 def test_ladder_and_its_tables(
     click_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ladder, "QUICK", Plan(budget_s=0, least=50, most=50))
+    plan = Plan(budget_s=0, least=50, most=50)
+    monkeypatch.setattr(ladder, "QUICK", replace(QUICK, protocols=plan))
     with Progress(disable=True) as bars:
-        result = ladder.bench(RECIPE, click_runs, tmp_path / "out.json", True, 1, bars)
+        result = ladder.bench(RECIPE, click_runs, tmp_path / "out.json", True, 1, bars, False)
     assert json.loads((tmp_path / "out.json").read_text()) == result
     found = [Measurement.from_json(raw) for raw in result["measurements"]]
     assert [m.protocol for m in found] == ["R"] * 6 + ["K"] * 9

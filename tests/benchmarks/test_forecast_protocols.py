@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from rich.progress import Progress
 
-from benchmarks import ladder
 from benchmarks.comparison import Plan
 from benchmarks.forecast_protocols import PATHS, drawing, windows
+from benchmarks.ladder import bench as ladder
+from benchmarks.ladder.effort import QUICK
 from benchmarks.measurement import VALID
 from benchmarks.subjects import Pair, Subject, open_pair
 from benchmarks.table import headline_table, markdown_table
@@ -97,9 +98,9 @@ def test_drawing_is_timed_for_one_window(series_pair: Pair) -> None:
 
 
 def test_bench_and_its_tables(series_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ladder, "QUICK", PLAN)
+    monkeypatch.setattr(ladder, "QUICK", replace(QUICK, protocols=PLAN))
     with Progress(disable=True) as bars:
-        result = ladder.bench(RECIPE, series_runs, None, True, 1, bars)
+        result = ladder.bench(RECIPE, series_runs, None, True, 1, bars, False)
     assert set(result["ratios"]) == {"F_b1", "F_b16", "F_b64"}
     (head, _, row) = headline_table([result]).splitlines()
     assert head == "| recipe | student, ms | F: 1 window | F: 16 | F: 64 |"

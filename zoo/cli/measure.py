@@ -81,7 +81,8 @@ def _compare(a: Path, b: Path, json: bool) -> None:
 
     found = compare_places(a, b)
     if json:
-        emit({"comparisons": [one.to_json() for one in found]})
+        worse = any(one.regressed for one in found)
+        emit({"regressed": worse, "recipes": [one.to_json() for one in found]})
     else:
         for one in found:
             stdout().print(terminal(one))
