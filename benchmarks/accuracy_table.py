@@ -13,18 +13,12 @@ ABLATIONS = {"glnn": "GLNN", "low": "low only", "high": "high only"}
 
 
 def brief(rows: Mapping[str, Any]) -> str:
-    """A row per dataset, the averages, and the ablations; empty where nothing was trained."""
-    if not rows:
-        return ""
-    ablated = {name: row for name, row in rows.items() if set(ABLATIONS) <= set(row["roles"])}
-    parts = [_dataset_table(rows), averages(rows)]
-    if ablated:
-        parts += ["The same student by what it learns from:", _ablation_table(ablated)]
-    return "\n\n".join(parts)
+    """A row per dataset, and the averages; empty where nothing was trained."""
+    return "\n\n".join([_dataset_table(rows), averages(rows)]) if rows else ""
 
 
 def full(rows: Mapping[str, Any]) -> str:
-    """A row per recipe; empty where nothing was trained."""
+    """A row per recipe, and the ablations; empty where nothing was trained."""
     head = ["recipe", "dataset", "teacher is", "seeds", *ROLES.values(), "student − teacher"]
     body = [
         [
@@ -34,7 +28,11 @@ def full(rows: Mapping[str, Any]) -> str:
         ]
         for name, row in rows.items()
     ]
-    return markdown.table(head, body, texts=3) if body else ""
+    ablated = {name: row for name, row in rows.items() if set(ABLATIONS) <= set(row["roles"])}
+    parts = [markdown.table(head, body, texts=3)] if body else []
+    if ablated:
+        parts += ["The same student by what it learns from:", _ablation_table(ablated)]
+    return "\n\n".join(parts)
 
 
 def averages(rows: Mapping[str, Any]) -> str:

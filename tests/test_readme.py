@@ -16,7 +16,18 @@ from benchmarks import readme
 from serving.gateway.core import Core
 from serving.gateway.measures import Measures
 from serving.gateway.routes import make_routes
-from zoo.cli import ask, check, convert, deploy, foresee, learn, measure, publish, rollout
+from zoo.cli import (
+    ask,
+    check,
+    convert,
+    deploy,
+    foresee,
+    learn,
+    measure,
+    publish,
+    report,
+    rollout,
+)
 from zoo.cli.app import VERBS, app
 from zoo.families.graph_mlp.data import load_graph
 from zoo.registry import describe_dataset, describe_series
@@ -141,7 +152,7 @@ def test_commands_exist(document: str) -> None:
 
 
 def test_every_verb_is_shown_and_documented() -> None:
-    modules = (ask, check, convert, deploy, foresee, learn, measure, publish, rollout)
+    modules = (ask, check, convert, deploy, foresee, learn, measure, publish, report, rollout)
     assert {module.__name__ for module in modules} == set(VERBS)
     verbs = set(get_command(app).commands)
     assert verbs == {call[0] for call in _commands("README.md", "leanzoo")}
