@@ -57,7 +57,7 @@ class Normaliser(nn.Module):
         """Normalise every series by itself."""
         missing = torch.isnan(history)
         known = 1.0 - missing.to(history.dtype)
-        filled = torch.where(missing, torch.zeros_like(history), history)
+        filled = torch.where(missing, 0.0, history)
         count = known.sum(dim=2, keepdim=True)
         offset = self._last(filled, known)
         shifted = (filled - offset) * known
@@ -72,6 +72,7 @@ class Normaliser(nn.Module):
 
     def _last(self, filled: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         """The last known value of every series; 0 where there is none."""
-        places = torch.arange(1, filled.shape[2] + 1, device=filled.device)
-        last = (known.to(torch.int64) * places).amax(dim=2, keepdim=True)
+        steps = filled.shape[2]  # places are float32, exact up to 2²⁴: whole numbers are slower
+        places = torch.arange(1, steps + 1, dtype=known.dtype, device=known.device)
+        last = (known * places).amax(dim=2, keepdim=True).to(torch.int64)
         return torch.gather(filled, 2, (last - 1).clamp(min=0))

@@ -25,15 +25,20 @@ def spread(median: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
     Shapes: median (…, horizon), steps (…, horizon, 8), not below 0, in the order of the gaps
     between ``LEVELS`` → (…, horizon, 9).
     """
-    return median.unsqueeze(-1) + steps @ _away(steps)
+    # the product adds the median too: a sum of its own would read and write all quantiles again
+    return torch.cat([steps, median.unsqueeze(-1)], dim=-1) @ _away(steps)
 
 
 def _away(like: torch.Tensor) -> torch.Tensor:
-    """Which steps lie between the median and each quantile, and in which direction: (8, 9)."""
+    """Which steps lie between the median and each quantile, in which direction; a row of ones.
+
+    Shapes: → (9, 9), the last row that of the median.
+    """
     gaps, levels = torch.arange(STEPS).unsqueeze(1), torch.arange(len(LEVELS))
     below = (gaps < MEDIAN) & (gaps >= levels)
     above = (gaps >= MEDIAN) & (gaps < levels)
-    return (above.to(like.dtype) - below.to(like.dtype)).to(like.device)
+    away = above.to(like.dtype) - below.to(like.dtype)
+    return torch.cat([away, torch.ones_like(away[:1])]).to(like.device)
 
 
 def levels_like(quantiles: torch.Tensor) -> torch.Tensor:
