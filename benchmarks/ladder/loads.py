@@ -31,6 +31,7 @@ SHARES = (0.1, 0.25, 0.5, 0.7, 0.85, 1.0)  # of the capacity
 BATCH = {"A": 1, "R": 100, "K": 100, "F": 1}  # rows of a query under load
 ROWS = {"A": 10, "R": CHUNK, "F": 1}  # of a question of an exam
 DISTINCT = 64  # queries
+ENOUGH, LONGER = 550, 3  # queries for a p99, and how many times as long a rate lasts for them
 CLIENTS = 4  # in flight, where capacity is measured
 STALL_S = 2.0
 STALLED_PER_S = 300  # at most: what waits is answered soon after
@@ -120,9 +121,16 @@ def curve(line: Line, per_s: float, effort: Effort, common: Mapping[str, Any]) -
     """Latency over gRPC at shares of a capacity, scheduled at random times by LoadGen."""
     found = []
     for share in effort.shares:
-        loaded = loadgen.server(line.target, share * per_s, effort.point_s)
+        rate = share * per_s
+        loaded = loadgen.server(line.target, rate, _seconds(rate, effort))
         found.append(measured(loaded, **line.about(GRPC), **common))
     return found
+
+
+def _seconds(rate: float, effort: Effort) -> float:
+    """How long a rate lasts: longer where that makes a p99 of it."""
+    needed = ENOUGH / rate
+    return max(effort.point_s, needed) if needed <= LONGER * effort.point_s else effort.point_s
 
 
 def gateway_curve(
@@ -140,7 +148,7 @@ def gateway_curve(
     found = []
     for share in effort.shares:
         rate = share * most.achieved_per_s
-        loaded = http.open_loop(*door.address, sent, rate, effort.point_s)
+        loaded = http.open_loop(*door.address, sent, rate, _seconds(rate, effort))
         found.append(measured(loaded, **about, **common))
     return found, [cost]
 

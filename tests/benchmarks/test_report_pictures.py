@@ -44,7 +44,7 @@ def test_knee_is_the_last_rate_with_the_tail_of_an_idle_server() -> None:
 
 
 def point(p99_ms: float, value: float, valid: bool = True) -> Point:
-    return Point("m", "student", p99_ms, value, 50.0, valid)
+    return Point("m", "student", p99_ms, value, 50.0, valid, "gRPC")
 
 
 def test_front_leaves_out_what_is_beaten_or_does_not_count() -> None:
