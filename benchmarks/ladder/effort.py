@@ -29,9 +29,9 @@ class Effort:
 
 
 FULL = Effort(
-    Plan(budget_s=15, least=50, most=1000),
-    Budget(cell_s=0.7, most=600, longest_s=1.5, rounds=5),
-    Load(point_s=5, capacity_s=3, exam_s=20, stall_s=20),
+    Plan(budget_s=10, least=50, most=1000),
+    Budget(cell_s=0.5, most=600, longest_s=1.5, rounds=5),
+    Load(point_s=4, capacity_s=2, exam_s=15, stall_s=15),
     int8=True,
 )
 QUICK = Effort(
