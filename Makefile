@@ -6,7 +6,7 @@ comma := ,
 INSTALLED := .venv/installed-$(subst $(comma),-,$(EXTRAS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint test-tensorrt gpu-check demo faults soak accuracy tables
+.PHONY: help install test lint test-tensorrt gpu-check demo micro faults soak accuracy tables
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -36,6 +36,9 @@ gpu-check: $(INSTALLED)  ## where there is a GPU: build, run, compare and time a
 
 demo: $(INSTALLED)  ## the whole path once for each family: train, export, publish, serve, ask, measure
 	$(BIN)/leanzoo demo
+
+micro: $(INSTALLED)  ## one call of every exported graph, in process, by pytest-benchmark
+	$(BIN)/pytest benchmarks/ --benchmark-only --benchmark-max-time=0.05 --benchmark-min-rounds=3
 
 faults: $(INSTALLED)  ## kill, overload, poison, stop and fuzz the gateway; roll versions under load (half an hour)
 	$(BIN)/python -m benchmarks.faults kill rollouts overload poison sigterm fuzz
