@@ -95,16 +95,27 @@ class Embedding(nn.Module):
 
     def of(self, ids: torch.Tensor, numeric: torch.Tensor | None = None) -> torch.Tensor:
         """As ``forward``, of columns that are those of the embedded fields alone."""
-        vectors = lookup(self.table, ids + self.offsets, self.padding)
         if self.numeric is None and len(self.slots) == len(self.layout.fields):
-            return vectors.flatten(1)
-        return torch.cat(self._fields(ids, vectors, numeric), dim=1)
+            return lookup(self.table, ids + self.offsets, self.padding).flatten(1)
+        by_slot = ids.T
+        return torch.cat(self._fields(by_slot, self._vectors(by_slot), numeric), dim=1)
+
+    def _vectors(self, ids: torch.Tensor) -> torch.Tensor:
+        """The vectors of all ids. Shapes: (slots, rows) → (slots, rows, dim)."""
+        rows = ids + self.offsets.unsqueeze(1)
+        if torch.compiler.is_exporting():  # graphs sum faster over an axis that leads in memory too
+            return lookup(self.table, rows, self.padding)
+        return lookup(self.table, rows.T, self.padding).transpose(0, 1)
 
     def _fields(
         self, ids: torch.Tensor, vectors: torch.Tensor, numeric: torch.Tensor | None
     ) -> list[torch.Tensor]:
-        """The fields' vectors, neighbours of a kind together. Shapes: each (rows, n · dim)."""
+        """The fields' vectors, neighbours of a kind together.
+
+        Shapes: ids (slots, rows), vectors (slots, rows, dim) → each (rows, n · dim).
+        """
         parts: list[torch.Tensor] = []
+        present = (ids > 0).to(vectors.dtype)
         slot = column = 0
         for kind, fields in itertools.groupby(self.layout.fields, lambda field: field.kind):
             group = list(fields)
@@ -113,13 +124,13 @@ class Embedding(nn.Module):
                 parts.append(self._scaled(numeric, column, column + len(group)))
                 column += len(group)
             elif kind == "categorical":
-                parts.append(vectors[:, slot : slot + len(group)].flatten(1))
+                parts.append(vectors[slot : slot + len(group)].transpose(0, 1).flatten(1))
                 slot += len(group)
             else:
                 for field in group:
                     here = slice(slot, slot + field.length)
-                    present = (ids[:, here] != 0).sum(dim=1, keepdim=True)
-                    parts.append(vectors[:, here].sum(dim=1) / present.clamp(min=1))
+                    count = present[here].sum(dim=0).clamp(min=1).unsqueeze(1)
+                    parts.append(vectors[here].sum(dim=0) / count)
                     slot += field.length
         return parts
 
