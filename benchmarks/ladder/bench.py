@@ -116,7 +116,7 @@ def _climb(pair: Pair, effort: Effort, threads: int, bar: Bar) -> dict[str, Any]
     bar.advance()
     with scratch_folder() as scratch:
         repository = Path(scratch)
-        lot = lay_out(courses(pair), repository)
+        lot = lay_out(courses(pair), repository, threads)
         bar.says("int8")
         small = small_graphs(pair, [s for course, _ in lot for s in course.sides], effort.int8)
         bar.advance()

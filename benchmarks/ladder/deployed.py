@@ -17,18 +17,23 @@ from benchmarks.ladder.sides import IDENTITY, Course, Side
 from benchmarks.subjects import MODEL_FILE
 from export.staged import Staged, stage
 from export.targets import ANY, config_for
+from export.triton_config import CONFIG_FILE, read_config, to_text
 from zoo.artifact import Artifact
 from zoo.golden import GOLDEN_FILE
 
 FIRST = "1"
+THREADS = "intra_op_thread_count"
 
 
-def lay_out(courses: Sequence[Course], repository: Path) -> list[tuple[Course, Side]]:
+def lay_out(
+    courses: Sequence[Course], repository: Path, threads: int = 1
+) -> list[tuple[Course, Side]]:
     """Write a model repository of all that some courses ask.
 
     Args:
         courses: whose graphs lie in exported artifacts.
         repository: an empty folder.
+        threads: of each model's session.
 
     Returns:
         Every course with the identity that is asked beside it.
@@ -43,7 +48,12 @@ def lay_out(courses: Sequence[Course], repository: Path) -> list[tuple[Course, S
             file, base = folder / MODEL_FILE, artifact.recipe["name"]
             signature = artifact.signature
             plain_model.lay_out(repository, artifact.model, file, signature, artifact, base)
-    return [(course, _stand_in(course.student, repository)) for course in courses]
+    lot = [(course, _stand_in(course.student, repository)) for course in courses]
+    for folder in repository.iterdir():
+        config = read_config(folder)
+        config.parameters[THREADS].string_value = str(threads)
+        (folder / CONFIG_FILE).write_text(to_text(config))
+    return lot
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory[str]:
