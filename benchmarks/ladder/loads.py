@@ -143,8 +143,9 @@ def gateway_curve(
     about = line.about(GATEWAY)
     with _cpu_s([*server.processes(), *door.processes]) as spent:
         most = http.closed_loop(*door.address, sent, CLIENTS, effort.capacity_s)
-    answered = max(1, len(most.latencies_ms))
-    cost = _cost(about, most.achieved_per_s, spent["cpu_s"] / answered, mb)
+    if not len(most.latencies_ms):
+        return [measured(most, **about, **common)], []  # which says why nothing was answered
+    cost = _cost(about, most.achieved_per_s, spent["cpu_s"] / len(most.latencies_ms), mb)
     found = []
     for share in effort.shares:
         rate = share * most.achieved_per_s
