@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +23,16 @@ from serving.gateway.catalogue import CTR, FORECAST, GRAPH, TASKS
 from serving.http_bodies import NUMBERS, Body, encoded, features_body
 from serving.repository import base_name
 from serving.triton import Triton
+from serving.triton_log import log_tail
 from zoo.artifact import Artifact
 
 GRPC, HTTP, GATEWAY = "grpc", "http", "gateway"
+LOG = "triton.log"
 DEADLINE_S = 30.0
 IN_FLIGHT, BODY_MB = 64, 64
 PARTS = {"queue": "queue", "input": "compute_input", "infer": "compute_infer"}
 PARTS |= {"output": "compute_output"}
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,16 @@ def per_request(before: dict[str, float], after: dict[str, float]) -> dict[str, 
 
 @contextlib.contextmanager
 def running(repository: Path, sides: Sequence[Side]) -> Iterator[Server]:
-    """A Triton that was started anew and has loaded all sides."""
-    names = sorted({side.subject.model for side in sides})
+    """A Triton that was started anew and has loaded all sides; should it end or hang meanwhile,
+    that is logged, with the end of what it said."""
+    names, log = sorted({side.subject.model for side in sides}), repository / LOG
     with (
-        Triton(repository, names, lenient=True) as triton,
+        Triton(repository, names, log=log, lenient=True) as triton,
         Client(triton.grpc_url, timeout_s=DEADLINE_S) as client,
     ):
         yield Server(triton, client, repository)
+        if not client.ready():
+            logger.warning("Triton no longer answers: %s", log_tail(log))
 
 
 @contextlib.contextmanager
