@@ -15,7 +15,6 @@ from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
 
 from benchmarks.ladder.servers import DATATYPES, DEADLINE_S
 from benchmarks.ladder.sides import Arrays, Side
-from benchmarks.load.awake import keep_awake
 from benchmarks.load.target import Target
 from serving.triton_calls import CHANNEL
 
@@ -43,7 +42,7 @@ class _Asked:
     def __init__(self, url: str, side: Side, queries: Sequence[np.ndarray], made: bool) -> None:
         channel = grpc.insecure_channel(url, CHANNEL)
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-        self._infer, self._awake = stub.ModelInfer, keep_awake(stub.ModelStreamInfer)
+        self._infer = stub.ModelInfer
         self._side, self._queries = side, queries
         self._made = [self._make(ids) for ids in queries] if made else None
 

@@ -6,7 +6,6 @@ loadgen     MLPerf's LoadGen: SingleStream, Server, Offline, AccuracyOnly
   system    the target as LoadGen sees it
   logs      what LoadGen wrote of each query, and what it found invalid
   punctual  generators that are not late
-  awake     a gRPC client that sends at once
 http        the gateway, over many connections: asyncio, in a process of its own
   unjudged  its requests
 """

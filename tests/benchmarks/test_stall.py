@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import psutil
 import pytest
-from tritonclient.grpc import InferenceServerClient, InferInput, service_pb2_grpc
+from tritonclient.grpc import InferenceServerClient, InferInput
 
 from benchmarks.load import loadgen
-from benchmarks.load.awake import keep_awake
 from benchmarks.load.target import Done, Target
 from benchmarks.measurement import Measurement
 from benchmarks.stall import pause, real_stall, stalled
@@ -135,9 +133,6 @@ def test_a_real_server(tmp_path: Path) -> None:
     golden = load_golden(tmp_path / "models", MLP.name)
     ((name, rows),) = golden.inputs.items()
     with Triton(tmp_path / "models") as triton, InferenceServerClient(triton.grpc_url) as client:
-        channel = grpc.insecure_channel(triton.grpc_url)
-        awake = keep_awake(service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelStreamInfer)
-        assert awake.is_active()
         asked = InferInput(name, rows.shape, "FP32").set_data_from_numpy(rows)
 
         def send(_: int, done: Done) -> None:
@@ -148,7 +143,6 @@ def test_a_real_server(tmp_path: Path) -> None:
             assert not golden.mismatch({key: answer.as_numpy(key) for key in golden.outputs})
         pids = [one.pid for one in psutil.Process(triton.guard_pid).children(recursive=True)]
         found = real_stall(pids, target, 0.5, rate=90.0, seconds=6.5, **ABOUT)
-        channel.close()
     for loop in ("open", "closed"):
         assert found[loop]["errors"] == 0, found[loop]["reasons"]
     assert found["open"]["p99_ms"]["value"] >= 250
