@@ -38,6 +38,7 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "docs/own-data.md",
     "docs/serving.md",
+    "docs/benchmarks.md",
     "docs/architecture.md",
     "model_repository/README.md",
     "serving/deploy/README.md",
@@ -143,7 +144,7 @@ def test_check_exits_1_with_one_line(
     assert "Not run." in (tmp_path / "results" / readme.DETAILS_FILE).read_text()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS[:4])
+@pytest.mark.parametrize("document", DOCUMENTS[:5])
 def test_commands_exist(document: str) -> None:
     calls = _commands(document, "leanzoo")
     assert len(calls) > 2

@@ -26,7 +26,10 @@ def bench(
         list[str] | None, typer.Argument(help="Trained recipes, such as mlp-cora.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A minute, not five: less counts, and it says so.")
+        bool,
+        typer.Option(
+            "--quick", help="One start of each server, fewer samples: less counts, and it says so."
+        ),
     ] = False,
     served: Annotated[
         bool, typer.Option(help="Climb the whole ladder, with a Triton and a gateway.")
