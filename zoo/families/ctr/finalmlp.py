@@ -64,39 +64,25 @@ class FinalMLPConfig:
             Layout.from_dict(self.layout).select(tuple(contexts))
 
 
-class Bilinear(nn.Module):
-    """The bilinear forms of two streams' heads, summed.
-
-    Shapes: forms (heads, width1 / heads, width2 / heads); o1 (rows, width1), o2 (rows, width2)
-    → logits (rows,).
-    """
-
-    def __init__(self, forms: torch.Tensor) -> None:
-        super().__init__()
-        self.bilinear = nn.Parameter(forms)
-
-    def forward(self, o1: torch.Tensor, o2: torch.Tensor) -> torch.Tensor:
-        """Logits."""
-        heads, width1, width2 = self.bilinear.shape
-        by_head1 = o1.view(-1, heads, width1).transpose(0, 1)
-        by_head2 = o2.view(-1, heads, width2).transpose(0, 1)
-        return (by_head1 @ self.bilinear * by_head2).sum(dim=(0, 2))
-
-
-class Fusion(Bilinear):
+class Fusion(nn.Module):
     """A linear map of each stream and the bilinear forms of their heads, summed.
 
     Shapes: o1 (rows, width1), o2 (rows, width2) → logits (rows,).
     """
 
     def __init__(self, width1: int, width2: int, heads: int) -> None:
-        super().__init__(torch.empty(heads, width1 // heads, width2 // heads))
+        super().__init__()
         self.linear1, self.linear2 = Linear(width1, 1), Linear(width2, 1)
+        self.bilinear = nn.Parameter(torch.empty(heads, width1 // heads, width2 // heads))
         nn.init.normal_(self.bilinear, std=math.sqrt(2 / (self.bilinear.numel() + 1)))
 
     def forward(self, o1: torch.Tensor, o2: torch.Tensor) -> torch.Tensor:
         """Logits."""
-        return (self.linear1(o1) + self.linear2(o2)).squeeze(1) + super().forward(o1, o2)
+        heads, width1, width2 = self.bilinear.shape
+        by_head1 = o1.view(-1, heads, width1).transpose(0, 1)
+        by_head2 = o2.view(-1, heads, width2).transpose(0, 1)
+        crossed = (by_head1 @ self.bilinear * by_head2).sum(dim=(0, 2))
+        return (self.linear1(o1) + self.linear2(o2)).squeeze(1) + crossed
 
 
 class FinalMLP(nn.Module):
@@ -118,7 +104,7 @@ class FinalMLP(nn.Module):
             self.gate2 = Gate(layout, dim, config.fs2_context, config.fs_hidden, n_in)
         self.mlp1 = MLP(n_in, config.mlp1, config.dropout1, config.batch_norm)
         self.mlp2 = MLP(n_in, config.mlp2, config.dropout2, config.batch_norm)
-        self.fusion: Bilinear = Fusion(config.mlp1[-1], config.mlp2[-1], config.heads)
+        self.fusion = Fusion(config.mlp1[-1], config.mlp2[-1], config.heads)
         initialise(self)
 
     def forward(self, ids: torch.Tensor, numeric: torch.Tensor | None = None) -> torch.Tensor:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.nn.functional import pad
 
-from zoo.families.ctr.finalmlp import Bilinear, FinalMLP, Fusion
+from zoo.families.ctr.finalmlp import FinalMLP
 from zoo.families.ctr.gate import Gate
 from zoo.families.ctr.mlp import MLP, Hidden
 
@@ -18,8 +17,7 @@ from zoo.families.ctr.mlp import MLP, Hidden
 def folded(model: nn.Module) -> nn.Module:
     """A copy without batch normalisation, dropout and gates that are the same for all rows.
 
-    Batch normalisation is part of the linear map before it, a static gate of the one behind it, and
-    the linear maps of a fusion of its bilinear forms.
+    Batch normalisation is part of the linear map before it, a static gate of the one behind it.
     """
     served = copy.deepcopy(model).eval()
     for module in list(served.modules()):
@@ -29,9 +27,6 @@ def folded(model: nn.Module) -> nn.Module:
     for module in served.modules():
         if isinstance(module, MLP):
             module.layers = folded_layers(module)
-    for module in list(served.modules()):
-        if isinstance(module, FinalMLP):
-            module.fusion = _folded_fusion(module.fusion, module.mlp1, module.mlp2)
     return served
 
 
@@ -47,28 +42,6 @@ def _folded_gate(gate: Gate | None, mlp: MLP) -> Gate | None:
     assert gate.constant is not None
     first.linear.weight.mul_(gate.gate(gate.constant))
     return None
-
-
-def _folded_fusion(fusion: Bilinear, mlp1: MLP, mlp2: MLP) -> Bilinear:
-    """Bilinear forms of heads that end in a 1, by which linear maps and biases are part of them."""
-    assert isinstance(fusion, Fusion)
-    heads, width1, width2 = fusion.bilinear.shape
-    forms = fusion.bilinear.new_zeros(heads, width1 + 1, width2 + 1)
-    forms[:, :-1, :-1] = fusion.bilinear
-    forms[:, :-1, -1] = fusion.linear1.weight.view(heads, width1)
-    forms[:, -1, :-1] = fusion.linear2.weight.view(heads, width2)
-    forms[0, -1, -1] = fusion.linear1.bias + fusion.linear2.bias
-    for mlp in (mlp1, mlp2):
-        mlp.layers[-2] = _ending_in_ones(mlp.layers[-2], heads)
-    return Bilinear(forms)
-
-
-def _ending_in_ones(last: nn.Module, heads: int) -> nn.Linear:
-    """A linear map whose heads have one more output each, which is 1 whatever comes in."""
-    assert isinstance(last, nn.Linear)
-    weight = pad(last.weight.unflatten(0, (heads, -1)), (0, 0, 0, 1))
-    bias = pad(last.bias.unflatten(0, (heads, -1)), (0, 1), value=1.0)
-    return linear(weight.flatten(0, 1), bias.flatten())
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from zoo.families.ctr.finalmlp import FinalMLP, FinalMLPConfig
+from zoo.families.ctr.finalmlp import FinalMLP, FinalMLPConfig, Fusion
 from zoo.families.ctr.folded import folded, known
 from zoo.families.ctr.gate import Gate
 from zoo.families.ctr.layout import ROLES, Layout
@@ -39,7 +39,7 @@ class RankFinalMLP(nn.Module):
         self.request_vectors, self.item_vectors = map(served.embedding.part, self.layouts)
         self.stream1 = Stream(layout, served.gate1, served.mlp1.layers)
         self.stream2 = Stream(layout, served.gate2, served.mlp2.layers)
-        self.fusion = served.fusion
+        self.fusion: Fusion = served.fusion
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Click probabilities of the candidates, and their logits."""
