@@ -8,6 +8,7 @@ loads        accuracy through the endpoint, capacity, latency at stated rates, a
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -24,7 +25,7 @@ from benchmarks.floor.rates import measure_rates
 from benchmarks.floor.roofline import floors
 from benchmarks.intervals import Interval
 from benchmarks.ladder import climbed, loads, rungs
-from benchmarks.ladder.deployed import lay_out, scratch_folder
+from benchmarks.ladder.deployed import lay_out
 from benchmarks.ladder.effort import FULL, QUICK, Bar, Effort
 from benchmarks.ladder.in_process import small_graphs
 from benchmarks.ladder.quality import exam_of, qualities
@@ -80,6 +81,7 @@ def bench(
     began, watch = time.perf_counter(), Watch(threads)
     effort = QUICK if quick else FULL
     bar = Bar(recipe, progress)
+    quality = qualities(recipe, runs)  # now, as it may not be readable
     bar.says("export")
     pair = open_pair(recipe, runs, threads)
     protocols = PROTOCOLS[pair.task](pair, effort.protocols)
@@ -89,7 +91,7 @@ def bench(
         result |= _in_turns(protocols, bar)
         if served:
             result |= _climb(pair, effort, threads, bar)
-            result["quality"] = qualities(recipe, runs)
+            result["quality"] = quality
     result["seconds"] = round(time.perf_counter() - began, 1)
     result["conditions"] = _conditions(watch)
     for path in places:
@@ -114,7 +116,7 @@ def _climb(pair: Pair, effort: Effort, threads: int, bar: Bar) -> dict[str, Any]
     bar.says("the machine's own rates")
     rates = measure_rates(threads)
     bar.advance()
-    with scratch_folder() as scratch:
+    with tempfile.TemporaryDirectory(prefix="leanzoo-bench-") as scratch:
         repository = Path(scratch)
         lot = lay_out(courses(pair), repository, threads)
         bar.says("int8")

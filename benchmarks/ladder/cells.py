@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.intervals import Interval, ratio_of_rounds
 from benchmarks.timing import BLOCK, Ask, interleave
 
 PILOT = 2  # queries by which it is known how many are afforded
@@ -62,11 +61,6 @@ class Cell:
         """Mean latency of a role; 0 where it was not measured."""
         samples = self.samples(role)
         return float(samples.mean()) if len(samples) else 0.0
-
-    def ratio(self, slow: str, fast: str) -> Interval | None:
-        """Median over median, with an interval over rounds; None where either was not measured."""
-        pairs = [self.paired.get(role, []) for role in (slow, fast)]
-        return ratio_of_rounds(*pairs) if all(pairs) else None
 
 
 def time_round(

@@ -55,7 +55,9 @@ def _measured(
         reasons.append(f"{len(samples)} samples: at least {LEAST}")
     spent = cell.spent.get(side.role, [])
     return Measurement(
-        **{**common, **_about(side, protocol, batch, rung), "reasons": tuple(reasons)},
+        **{**common, **side.about(protocol, batch, rung), "reasons": tuple(reasons)},
+        target=RUNTIMES.get(rung, "onnxruntime-cpu"),
+        precision="int8" if rung == ORT_INT8 else "fp32",
         restarts=len(cell.paired.get(side.role, [])),
         server_ms={part: float(np.mean([one[part] for one in spent])) for part in spent[0]}
         if spent
@@ -71,22 +73,8 @@ def _computed(
     """What the server says: a mean, with the least and the most of the rounds."""
     took = [one["infer"] for one in cell.spent[side.role]]
     p50_ms = Interval(float(np.mean(took)), min(took), max(took))
-    about = {**common, **_about(side, *at, COMPUTE)}
+    about = {**common, **side.about(*at, COMPUTE)}
     return Measurement(**about, restarts=len(took), p50_ms=p50_ms)
-
-
-def _about(side: Side, protocol: str, batch: int, rung: str) -> dict[str, Any]:
-    return {
-        "model": side.subject.model,
-        "role": side.role,
-        "form": side.subject.form,
-        "protocol": protocol,
-        "batch": batch,
-        "rung": rung,
-        "target": RUNTIMES.get(rung, "onnxruntime-cpu"),
-        "precision": "int8" if rung == ORT_INT8 else "fp32",
-        "model_sha256": side.subject.sha256,
-    }
 
 
 def headlines(lot: Lot, cells: Cells, accuracy: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ else asks this repository.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -54,11 +53,6 @@ def lay_out(
         config.parameters[THREADS].string_value = str(threads)
         (folder / CONFIG_FILE).write_text(to_text(config))
     return lot
-
-
-def scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder that goes with its block."""
-    return tempfile.TemporaryDirectory(prefix="leanzoo-bench-")
 
 
 def _stand_in(student: Side, repository: Path) -> Side:

@@ -12,11 +12,13 @@ from typing import Any
 import grpc
 import numpy as np
 from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
+from tritonclient.utils import np_to_triton_dtype
 
-from benchmarks.ladder.servers import DATATYPES, DEADLINE_S
+from benchmarks.ladder.servers import DEADLINE_S
 from benchmarks.ladder.sides import Arrays, Side
 from benchmarks.load.target import Target
 from serving.triton_calls import CHANNEL
+from zoo.contract import Signature
 
 Done = Callable[[Any], None]
 
@@ -72,7 +74,8 @@ class _Asked:
         return self._make(self._queries[index]) if self._made is None else self._made[index]
 
     def _make(self, ids: np.ndarray) -> list[Any]:
-        return [_request(self._side, arrays) for arrays in self._side.calls(ids)]
+        model, signature = self._side.subject.model, self._side.subject.signature
+        return [message_of(model, signature, arrays) for arrays in self._side.calls(ids)]
 
     def _read(self, response: Any) -> Arrays:
         answer = InferResult(response)
@@ -81,13 +84,12 @@ class _Asked:
         }
 
 
-def _request(side: Side, arrays: Arrays) -> Any:
-    """Triton's message of one call."""
-    message = service_pb2.ModelInferRequest(model_name=side.subject.model)
-    for spec in side.subject.signature.inputs:
+def message_of(model: str, signature: Signature, arrays: Arrays) -> Any:
+    """Triton's message of one call; without outputs named it answers all."""
+    message = service_pb2.ModelInferRequest(model_name=model)
+    for spec in signature.inputs:
         array = np.ascontiguousarray(arrays[spec.name])
-        message.inputs.add(name=spec.name, datatype=DATATYPES[spec.dtype], shape=array.shape)
+        kind = np_to_triton_dtype(array.dtype)
+        message.inputs.add(name=spec.name, datatype=kind, shape=array.shape)
         message.raw_input_contents.append(array.tobytes())
-    for spec in side.subject.signature.outputs:
-        message.outputs.add(name=spec.name)
     return message

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +76,7 @@ def _made_of(trained: Artifact, folder: Path) -> bool:
     return Artifact.load(folder).parents.get("checkpoint") == trained.digest
 
 
-@contextlib.contextmanager
-def in_process(pair: Pair, small: Small, threads: int) -> Iterator[dict[str, Open]]:
+def in_process(pair: Pair, small: Small, threads: int) -> dict[str, Open]:
     """Every rung within this process, with sessions and modules of its own.
 
     Args:
@@ -98,7 +96,7 @@ def in_process(pair: Pair, small: Small, threads: int) -> Iterator[dict[str, Ope
         file = small.files.get((side.role, side.subject.form))
         return None if file is None else _session(file, side, threads)
 
-    yield {TORCH: eager, ORT: runtime, ORT_INT8: reduced}
+    return {TORCH: eager, ORT: runtime, ORT_INT8: reduced}
 
 
 def _eager(run: Path, side: Side) -> Infer:

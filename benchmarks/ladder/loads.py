@@ -76,15 +76,7 @@ class Line:
 
     def about(self, rung: str) -> dict[str, Any]:
         """Fields that its measurements have."""
-        return {
-            "model": self.side.subject.model,
-            "role": self.side.role,
-            "form": self.side.subject.form,
-            "protocol": self.course.protocol,
-            "batch": BATCH[self.course.protocol],
-            "rung": rung,
-            "model_sha256": self.side.subject.sha256,
-        }
+        return self.side.about(self.course.protocol, BATCH[self.course.protocol], rung)
 
 
 def line_of(server: Server, course: Course, side: Side) -> Line:

@@ -7,31 +7,29 @@ where the lower end of that interval is not below -EPSILON.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.forecast_protocols import DRAWING, PATHS
-from benchmarks.ladder.sides import STUDENT, TEACHER, Arrays, Calls, Course, path_calls
-from benchmarks.subjects import Pair, Subject
+from benchmarks.ladder.sides import STUDENT, TEACHER, Arrays, Calls, Course, calls_of, path_calls
+from benchmarks.subjects import Pair
 from export.candidate import joined
 from export.precision import FP32
 from export.trial import compared
 from zoo import checkpoint
-from zoo.artifact import ArtifactError
 from zoo.registry import get_spec, list_recipes
-from zoo.results import result_of
+from zoo.results import RESULT, result_of
 from zoo.spec import Judge, ModelSpec
 
 EPSILON = {"accuracy": 0.01, "auc": 0.001, "relative": 0.01}  # by kind of metric
 NEAR = {"accuracy": 0.002, "auc": 0.0005, "relative": 0.01}  # answers served to those in training
 ENOUGH = {"accuracy": 200, "auc": 1000, "relative": 20}  # rows, without which nothing is said
 CHUNK = 256  # rows of a question
-LEVELS = tuple(level / 10 for level in range(1, 10))
 LOGREG = "logreg"
 
 
@@ -44,6 +42,7 @@ class Exam:
         data: as the judge numbers rows of.
         ids: of all test rows.
         calls: role → what is sent for some of them.
+        levels: of the student's quantiles; empty where it has none.
         recorded: role → the metric that training recorded for all of them; None where it did not.
         spec: of the student.
     """
@@ -52,6 +51,7 @@ class Exam:
     data: Any
     ids: np.ndarray
     calls: Mapping[str, Calls]
+    levels: tuple[float, ...]
     recorded: Mapping[str, float | None]
     spec: ModelSpec
 
@@ -85,9 +85,9 @@ def exam_of(pair: Pair, course: Course, seed: int = 0) -> Exam:
     assert spec.judge is not None
     data, ids = spec.judge.tested(pair.data)
     student, teacher = course.student.subject, course.teacher.subject
-    rows = spec.exports[student.form].rows
+    asked = replace(student, rows=partial(spec.exports[student.form].rows, data, config))
     draws = teacher.form == DRAWING
-    of_teacher = path_calls(teacher, data, seed, fresh=True) if draws else _by_row(teacher)
+    of_teacher = path_calls(teacher, data, seed, fresh=True) if draws else calls_of(teacher)
     metrics = {
         role: checkpoint.load(run)[0].metrics if role == TEACHER else trained.metrics
         for role, run in pair.runs.items()
@@ -96,10 +96,11 @@ def exam_of(pair: Pair, course: Course, seed: int = 0) -> Exam:
         judge=spec.judge,
         data=data,
         ids=ids,
-        calls={
-            STUDENT: _split(lambda some: rows(data, config, some), student.max_batch),
-            TEACHER: of_teacher,
-        },
+        calls={STUDENT: calls_of(asked), TEACHER: of_teacher},
+        levels=next(
+            (tuple(map(float, spec.columns)) for spec in student.signature.outputs if spec.columns),
+            (),
+        ),
         recorded={role: found.get(f"test_{spec.metric}") for role, found in metrics.items()},
         spec=spec,
     )
@@ -143,14 +144,17 @@ def qualities(name: str, runs: Path) -> dict[str, dict[str, float]]:
     Args:
         name: of a trained recipe.
         runs: folder of checkpoints.
+
+    Raises:
+        ArtifactError: a result of training cannot be read.
     """
     recipes, found = list_recipes(), {}
     for role, metrics in result_of(runs, name)["metrics"].items():
         found[role] = _tests(metrics)
     for other, recipe in recipes.items():
-        if recipe.model == LOGREG and recipe.dataset == recipes[name].dataset:
-            with contextlib.suppress(ArtifactError):  # it was not trained here
-                found["logistic_regression"] = _tests(result_of(runs, other)["metrics"][STUDENT])
+        same = recipe.model == LOGREG and recipe.dataset == recipes[name].dataset
+        if same and (runs / other / RESULT).exists():
+            found["logistic_regression"] = _tests(result_of(runs, other)["metrics"][STUDENT])
     return found
 
 
@@ -187,33 +191,21 @@ def _unlike(exam: Exam, values: Mapping[str, float], kind: str) -> list[str]:
 def _quantities(exam: Exam, answers: Sequence[list[Arrays]], rows: int) -> Arrays:
     parts = []
     for ids, calls in zip(exam.questions(rows), answers, strict=True):
-        outputs = READ.get(next(iter(calls[0])), lambda found, _: found)(joined(calls), len(ids))
+        outputs = _read(exam, joined(calls), len(ids))
         parts.append(exam.judge.quantities(outputs, exam.judge.targets(exam.data, ids)))
     return joined(parts)
 
 
-def _classes(outputs: Arrays, rows: int) -> Arrays:
-    """A graph's teacher gives logits, whose order is that of the probabilities."""
-    return {"probabilities": outputs["logits"]}
+def _read(exam: Exam, outputs: Arrays, rows: int) -> Arrays:
+    """Outputs as the judge knows them: a graph's teacher gives logits, whose order is that of the
+    probabilities, and one that draws gives paths.
 
-
-def _paths(outputs: Arrays, rows: int) -> Arrays:
-    """Forecasts from sample paths. Shapes: path (windows · channels · paths, horizon)."""
+    Shapes: path (windows · channels · paths, horizon).
+    """
+    if "logits" in outputs:
+        return {"probabilities": outputs["logits"]}
+    if "path" not in outputs:
+        return outputs
     path = outputs["path"].reshape(rows, -1, PATHS, outputs["path"].shape[-1])
-    quantiles = np.moveaxis(np.quantile(path, LEVELS, axis=2), 0, -1)
+    quantiles = np.moveaxis(np.quantile(path, exam.levels, axis=2), 0, -1)
     return {"mean": path.mean(axis=2), "quantiles": quantiles.astype(np.float32)}
-
-
-READ: dict[str, Callable[[Arrays, int], Arrays]] = {"logits": _classes, "path": _paths}
-
-
-def _by_row(subject: Subject) -> Calls:
-    return _split(subject.rows, subject.max_batch)
-
-
-def _split(rows: Callable[[np.ndarray], Arrays], max_batch: int) -> Calls:
-    def calls(ids: np.ndarray) -> list[Arrays]:
-        step = max_batch or len(ids)
-        return [rows(ids[at : at + step]) for at in range(0, len(ids), step)]
-
-    return calls

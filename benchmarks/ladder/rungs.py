@@ -46,8 +46,8 @@ def climb_in_process(
     """All rungs within this process."""
     cells: Cells = {}
     for _ in range(budget.rounds):
-        with in_process.in_process(pair, small, threads) as opens:
-            _round(lot, {name: _plain(opened) for name, opened in opens.items()}, cells, budget)
+        opens = in_process.in_process(pair, small, threads)
+        _round(lot, {name: _plain(opened) for name, opened in opens.items()}, cells, budget)
         advance()
     for (protocol, _, rung), cell in cells.items():
         for (role, form), reason in small.refused.items():

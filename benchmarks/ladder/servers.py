@@ -14,6 +14,7 @@ import orjson
 import psutil
 import tritonclient.grpc
 import tritonclient.http
+from tritonclient.utils import np_to_triton_dtype
 
 from benchmarks.faults.gateway import gateway
 from benchmarks.ladder.sides import Arrays, Infer, Side
@@ -110,13 +111,11 @@ def _ask_http(client: Any, side: Side, arrays: Arrays) -> list[Any]:
     inputs = []
     for spec in side.subject.signature.inputs:
         array = arrays[spec.name]
-        one = tritonclient.http.InferInput(spec.name, array.shape, DATATYPES[spec.dtype])
+        kind = np_to_triton_dtype(array.dtype)
+        one = tritonclient.http.InferInput(spec.name, array.shape, kind)
         inputs.append(one.set_data_from_numpy(array, binary_data=True))
     answer = client.infer(side.subject.model, inputs)
     return [answer.as_numpy(spec.name) for spec in side.subject.signature.outputs]
-
-
-DATATYPES = {"float32": "FP32", "int64": "INT64", "object": "BYTES"}
 
 
 @dataclass(frozen=True)

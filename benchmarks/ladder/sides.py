@@ -43,6 +43,18 @@ class Side:
     subject: Subject
     calls: Calls
 
+    def about(self, protocol: str, batch: int, rung: str) -> dict[str, Any]:
+        """Fields that its measurements have."""
+        return {
+            "model": self.subject.model,
+            "role": self.role,
+            "form": self.subject.form,
+            "protocol": protocol,
+            "batch": batch,
+            "rung": rung,
+            "model_sha256": self.subject.sha256,
+        }
+
     def prepare(self, queries: Sequence[np.ndarray]) -> Side:
         """The same with the inputs of these queries made now."""
         made = {ids.tobytes(): self.calls(ids) for ids in queries}
@@ -84,7 +96,7 @@ def courses(pair: Pair, seed: int = 0) -> list[Course]:
 def _nodes(pair: Pair, seed: int) -> list[Course]:
     form = "sparse" if "sparse" in pair.students else next(iter(pair.students))
     teacher, student = pair.teacher("blocks"), pair.students[form]
-    sides = (Side(TEACHER, teacher, _split(teacher)), Side(STUDENT, student, _split(student)))
+    sides = (Side(TEACHER, teacher, calls_of(teacher)), Side(STUDENT, student, calls_of(student)))
     return [Course("A", *sides, pair.data.n_rows, gathers=True)]
 
 
@@ -93,9 +105,9 @@ def _clicks(pair: Pair, seed: int) -> list[Course]:
     found = []
     if rank := pair.students.get(RANK):
         candidates = replace(teacher, rows=partial(tiled, rank, teacher.signature))
-        sides = (Side(TEACHER, teacher, _split(candidates)), Side(STUDENT, rank, _split(rank)))
+        sides = (Side(TEACHER, teacher, calls_of(candidates)), Side(STUDENT, rank, calls_of(rank)))
         found.append(Course("K", *sides, pair.data.n_rows))
-    sides = (Side(TEACHER, teacher, _split(teacher)), Side(STUDENT, student, _split(student)))
+    sides = (Side(TEACHER, teacher, calls_of(teacher)), Side(STUDENT, student, calls_of(student)))
     return [*found, Course("R", *sides, pair.data.n_rows)]
 
 
@@ -103,12 +115,12 @@ def _windows(pair: Pair, seed: int) -> list[Course]:
     student = next(iter(pair.students.values()))
     draws = DRAWING in pair.teacher_forms
     teacher = pair.teacher(DRAWING if draws else pair.teacher_forms[0])
-    calls = path_calls(teacher, pair.data, seed) if draws else _split(teacher)
-    sides = (Side(TEACHER, teacher, calls), Side(STUDENT, student, _split(student)))
+    calls = path_calls(teacher, pair.data, seed) if draws else calls_of(teacher)
+    sides = (Side(TEACHER, teacher, calls), Side(STUDENT, student, calls_of(student)))
     return [Course("F", *sides, pair.data.n_rows)]
 
 
-def _split(subject: Subject) -> Calls:
+def calls_of(subject: Subject) -> Calls:
     """As many rows a call as the graph takes."""
 
     def calls(ids: np.ndarray) -> list[Arrays]:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tritonclient.grpc import service_pb2
+from tritonclient.utils import np_to_triton_dtype
 
 from benchmarks.environments import ComparisonError
+from benchmarks.ladder.endpoints import message_of
 from serving.repository import load_artifact, load_golden, load_signature
 from zoo.contract import Signature
 
-DATATYPES = {"float32": "FP32", "int64": "INT64", "int32": "INT32"}
+TEXT = "object"
 
 
 @dataclass(frozen=True)
@@ -51,19 +52,14 @@ class Question:
 
     def to_grpc(self) -> bytes:
         """The message, as it goes over the wire."""
-        message = service_pb2.ModelInferRequest(model_name=self.model)
-        for spec in self.signature.inputs:
-            array = self.arrays[spec.name]
-            message.inputs.add(name=spec.name, datatype=DATATYPES[spec.dtype], shape=[*array.shape])
-            message.raw_input_contents.append(array.tobytes())
-        return bytes(message.SerializeToString())
+        return bytes(message_of(self.model, self.signature, self.arrays).SerializeToString())
 
     def to_http(self) -> tuple[bytes, int]:
         """The body, tensors in binary behind a head, and the head's length."""
         inputs = [
             {
                 "name": spec.name,
-                "datatype": DATATYPES[spec.dtype],
+                "datatype": np_to_triton_dtype(self.arrays[spec.name].dtype),
                 "shape": [*self.arrays[spec.name].shape],
                 "parameters": {"binary_data_size": self.arrays[spec.name].nbytes},
             }
@@ -87,7 +83,7 @@ def question(repository: Path, named: str) -> Question:
         raise ComparisonError(f"'{named}': expected MODEL or MODEL:ROWS, such as {model}:100")
     rows = int(given or 1)
     signature = load_signature(load_artifact(repository, model))
-    if unknown := [spec.name for spec in signature.inputs if spec.dtype not in DATATYPES]:
+    if unknown := [spec.name for spec in signature.inputs if spec.dtype == TEXT]:
         raise ComparisonError(f"'{model}' takes text ({unknown[0]}): name a model of ids or values")
     golden = load_golden(repository, model).inputs
     arrays = {}
