@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,3 +66,25 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     recipe = get_recipe("mlp-toy")
     methods = ["ffg2m", "vanilla"]
     return Trained(runs, distill.train(recipe, [recipe.seed], methods, True, shop))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One browser; it ends with its module, whose loop would be in the way of others'."""
+    from tests.serving.page_browser import CHROMIUM, QUIET
+
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    if not CHROMIUM.exists():
+        pytest.skip(f"needs {CHROMIUM}")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where screenshots are left: a folder that is named, else one of the test."""
+    folder = Path(os.environ.get("LEANZOO_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

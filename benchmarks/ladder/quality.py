@@ -22,6 +22,7 @@ from export.candidate import joined
 from export.precision import FP32
 from export.trial import compared
 from zoo import checkpoint
+from zoo.contract import Signature
 from zoo.registry import get_spec, list_recipes
 from zoo.results import RESULT, result_of
 from zoo.spec import Judge, ModelSpec
@@ -97,10 +98,7 @@ def exam_of(pair: Pair, course: Course, seed: int = 0) -> Exam:
         data=data,
         ids=ids,
         calls={STUDENT: calls_of(asked), TEACHER: of_teacher},
-        levels=next(
-            (tuple(map(float, spec.columns)) for spec in student.signature.outputs if spec.columns),
-            (),
-        ),
+        levels=_levels(student.signature),
         recorded={role: found.get(f"test_{spec.metric}") for role, found in metrics.items()},
         spec=spec,
     )
@@ -164,6 +162,12 @@ def _tests(metrics: Mapping[str, Any]) -> dict[str, float]:
         for key, value in metrics.items()
         if key.startswith("test_") and isinstance(value, float)
     }
+
+
+def _levels(signature: Signature) -> tuple[float, ...]:
+    """Of the quantiles that a model gives; empty where it gives none."""
+    named = [output.columns for output in signature.outputs if output.columns]
+    return tuple(map(float, named[0])) if named else ()
 
 
 def _few(rows: int, kind: str) -> list[str]:

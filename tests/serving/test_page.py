@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("uvicorn", reason="needs the extra gateway")
-from tests.serving.page_browser import CHROMIUM, QUIET, Server, ask, texts
+from tests.serving.page_browser import Server, ask, texts
 from tests.serving.page_stub import CITESEER, CLICKS, KEY, POWER, make_stub
 
 WIDE, NARROW = {"width": 1360, "height": 900}, {"width": 400, "height": 860}
@@ -29,26 +28,6 @@ def gateway() -> Iterator[str]:
 def locked() -> Iterator[str]:
     with Server(make_stub(KEY)) as url:
         yield url
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where screenshots are left: a folder that is named, else one of the test."""
-    folder = Path(os.environ.get("LEANZOO_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One browser; it ends with this module, whose loop would be in the way of others'."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    if not CHROMIUM.exists():
-        pytest.skip(f"needs {CHROMIUM}")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield started
-        started.close()
 
 
 @pytest.fixture
